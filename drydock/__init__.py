@@ -1,0 +1,1 @@
+"""The embedded cloud: moto's AWS API in front, real parts in containers behind it."""

@@ -1,0 +1,109 @@
+"""``python -m drydock up | down | status | audit``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from drydock import lifecycle
+from drydock.errors import DrydockError
+from drydock.settings import Settings
+
+
+def _say(text: str) -> None:
+    print(f"drydock: {text}", flush=True)
+
+
+def _up(settings: Settings, _arguments: argparse.Namespace) -> None:
+    lifecycle.up(settings, _say)
+    _say(f"up; AWS answers at {settings.endpoint}")
+
+
+def _down(settings: Settings, _arguments: argparse.Namespace) -> None:
+    lifecycle.down(settings, _say)
+    _say("down")
+
+
+def _status(settings: Settings, arguments: argparse.Namespace) -> None:
+    status = lifecycle.control(settings, "status")
+    if arguments.json:
+        print(json.dumps(status, indent=2))
+        return
+    for key, value in status.items():
+        if not isinstance(value, list):
+            print(f"{key:16} {value}")
+            continue
+        print(f"{key}:")
+        for row in value:
+            print("  " + "  ".join(f"{k}={v}" for k, v in row.items()))
+
+
+def _audit(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Prints the API calls since a mark; a mark is a place in the audit file."""
+    path = settings.path("log", "audit.jsonl")
+    if arguments.mark:
+        print(path.stat().st_size if path.exists() else 0)
+        return
+    for row in read_audit(path, arguments.since):
+        if arguments.mutating and not row["mutating"]:
+            continue
+        if arguments.json:
+            print(json.dumps(row))
+        else:
+            kind = "mutates" if row["mutating"] else "reads  "
+            who = f"{row['caller']['access_key']} {row['caller']['client']}"
+            print(f"{row['time']} {kind} {row['service']}:{row['action']} {row['status']} by {who}")
+
+
+def read_audit(path: Path, since: int = 0) -> list[dict]:
+    """The audit's rows from a mark (bytes into the file) on.
+
+    Raises:
+        DrydockError: the mark lies beyond the file's end.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if since > size:
+        raise DrydockError(
+            f"Mark {since} lies beyond the audit's end ({size}); get one with "
+            "`python -m drydock audit --mark`."
+        )
+    if not size:
+        return []
+    with path.open("rb") as file:
+        file.seek(since)
+        return [json.loads(line) for line in file.read().splitlines() if line.strip()]
+
+
+def _serve(settings: Settings, _arguments: argparse.Namespace) -> None:
+    from drydock import serve  # moto takes a second to import; other commands don't need it
+
+    serve.run(settings)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs one command; exit 1 with a sentence on stderr when it can't be done."""
+    parser = argparse.ArgumentParser(prog="python -m drydock", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start the embedded cloud").set_defaults(act=_up)
+    commands.add_parser("down", help="remove everything it made").set_defaults(act=_down)
+    status = commands.add_parser("status", help="show what runs")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(act=_status)
+    audit = commands.add_parser("audit", help="list the API calls made")
+    audit.add_argument("--mark", action="store_true", help="print a mark for --since")
+    audit.add_argument("--since", type=int, default=0, metavar="MARK", help="only calls after it")
+    audit.add_argument("--mutating", action="store_true", help="only calls that change something")
+    audit.add_argument("--json", action="store_true", help="one JSON object a line")
+    audit.set_defaults(act=_audit)
+    commands.add_parser("serve").set_defaults(act=_serve)
+    arguments = parser.parse_args(words)
+    try:
+        arguments.act(Settings.from_environment(), arguments)
+    except DrydockError as error:
+        print(f"drydock: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What every controller is: a loop from the state the API asks for to the parts that run."""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from drydock.moto.api import Handler
+from drydock.network import Networks
+from drydock.podman import Podman
+from drydock.settings import Settings
+from drydock.tls import Authority
+
+
+class Cloud:
+    """What controllers share: settings, podman, addresses, certificates.
+
+    Controllers know neither each other nor who called them; they meet only in the API's
+    state (``drydock.moto``).
+    """
+
+    def __init__(self, settings: Settings, podman: Podman):
+        self.settings, self.podman = settings, podman
+        self.networks = Networks(podman)
+        self.authority = Authority(settings.folder("ca"))
+
+
+class Controller(threading.Thread):
+    """One AWS service's other half.
+
+    A subclass sets ``name`` and writes :meth:`reconcile`; it may answer API calls itself
+    (:meth:`operations`) and report (:meth:`status`).
+
+    Attributes:
+        interval: seconds between two passes when nothing happens; ``wake`` cuts it short.
+    """
+
+    name = "controller"
+    interval = 1.0
+
+    def __init__(self, cloud: Cloud):
+        super().__init__(name=self.name, daemon=True)
+        self.cloud = cloud
+        self.log = logging.getLogger(f"drydock.{self.name}")
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._last_error = ""
+
+    def reconcile(self) -> None:
+        """One pass from what is asked for to what runs.
+
+        Must be safe to repeat and to interrupt; an exception is logged and the pass is
+        tried again later.
+        """
+        raise NotImplementedError
+
+    def operations(self) -> Mapping[tuple[str, str], Handler]:
+        """API calls answered here instead of by moto: (botocore service, action) → handler."""
+        return {}
+
+    def status(self) -> Mapping[str, object]:
+        """What ``drydock status`` shows: top-level keys to JSON-able values."""
+        return {}
+
+    def wake(self) -> None:
+        """Asks for a pass now: something has happened."""
+        self._wake.set()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            self._wake.clear()
+            try:
+                self.reconcile()
+                self._last_error = ""
+            except Exception as error:
+                # Said once, not at every pass: a fault that lasts would drown the log.
+                if str(error) != self._last_error:
+                    self.log.exception("pass failed; it will be tried again")
+                self._last_error = str(error)
+            self._wake.wait(self.interval)

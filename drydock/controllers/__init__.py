@@ -1,0 +1,9 @@
+"""One controller per AWS service; each knows the API's state and its own parts, no other's."""
+
+from drydock.controller import Cloud, Controller
+from drydock.controllers.network import NetworkController
+
+
+def all_of(cloud: Cloud) -> list[Controller]:
+    """Every controller of the embedded cloud, in the order they are started."""
+    return [NetworkController(cloud)]

@@ -1,0 +1,148 @@
+"""The AWS endpoint: names each call, answers it by a controller or by moto, and audits it."""
+
+import datetime
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from drydock.moto import api
+
+log = logging.getLogger("drydock.gateway")
+CONTROL = "/_drydock/"
+
+
+class Audit:
+    """An append-only file of the API calls made, one JSON object a line.
+
+    Keys: time (UTC, ISO 8601), service, action, mutating, caller (access key id, client),
+    region, status, seconds. No parameters: they may hold secrets.
+    """
+
+    def __init__(self, path: Path):
+        self._file = path.open("a", buffering=1)
+        self._lock = threading.Lock()
+
+    def record(self, call: api.Call, client: str, status: int, seconds: float) -> None:
+        row = {
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "service": call.service,
+            "action": call.action,
+            "mutating": call.mutating,
+            "caller": {"access_key": call.access_key, "client": client},
+            "region": call.region,
+            "status": status,
+            "seconds": round(seconds, 4),
+        }
+        with self._lock:
+            self._file.write(json.dumps(row) + "\n")
+
+
+class Gateway:
+    """A WSGI application.
+
+    Args:
+        operations: (service, action) → handler, for the calls that a controller answers.
+        control: answers ``GET /_drydock/<name>`` with JSON: name → function.
+    """
+
+    def __init__(
+        self,
+        audit: Audit,
+        operations: dict[tuple[str, str], api.Handler],
+        control: dict[str, Callable[[], object]],
+    ):
+        self.audit, self.operations, self.control = audit, operations, control
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(CONTROL):
+            return self._control(path.removeprefix(CONTROL), start_response)
+        body = self._body(environ)
+        call = api.identify(environ, body)
+        started = time.monotonic()
+        status, headers, content = self._answer(call, environ, body)
+        if call:
+            client = environ.get("HTTP_USER_AGENT", "").split(" ", 1)[0]
+            self.audit.record(call, client, status, time.monotonic() - started)
+        start_response(f"{status} -", headers)
+        return [content]
+
+    @staticmethod
+    def _body(environ: dict) -> bytes:
+        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+            environ["wsgi.input_terminated"] = True
+            return environ["wsgi.input"].read()
+        return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+    def _control(self, name: str, start_response: Callable) -> list[bytes]:
+        handler = self.control.get(name)
+        status = "200 OK" if handler else "404 Not Found"
+        content = json.dumps(handler() if handler else {}, default=str).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        start_response(status, headers)
+        return [content]
+
+    def _answer(
+        self, call: api.Call | None, environ: dict, body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        handler = self.operations.get((call.service, call.action)) if call else None
+        try:
+            if call and handler and (made := api.answer(call, handler, environ, body)):
+                status, headers, content = made
+                items = [(k, v) for k, v in headers.items() if k.lower() != "content-length"]
+                return status, [*items, ("Content-Length", str(len(content)))], content
+            return self._by_moto({**environ, "wsgi.input": BytesIO(body)})
+        except NotImplementedError as error:
+            # 501 is not retried by AWS's clients; a 500 would be, for minutes.
+            return self._unknown(call, f"{error}")
+        except Exception:
+            log.exception("%s failed", call)
+            return self._unknown(call, "internal error; the trace is in the gateway's log", 501)
+
+    def _by_moto(self, environ: dict) -> tuple[int, list[tuple[str, str]], bytes]:
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+            begun.append((status, headers))
+
+        parts = self._moto(environ, start)
+        content = b"".join(parts)
+        if hasattr(parts, "close"):
+            parts.close()
+        status, headers = begun[-1]
+        return int(status.split()[0]), headers, content
+
+    @staticmethod
+    def _unknown(
+        call: api.Call | None, reason: str, status: int = 501
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        name = f"{call.service}:{call.action}" if call else "an unsigned request"
+        text = json.dumps(
+            {
+                "__type": "NotImplemented",
+                "message": f"The embedded cloud does not answer {name} ({reason}); "
+                "see docs/fidelity.md.",
+            }
+        ).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
+        return status, [*headers, ("x-amzn-errortype", "NotImplemented")], text
+
+
+def serve(application: Gateway, port: int) -> BaseWSGIServer:
+    """Binds the endpoint on loopback; the caller runs ``serve_forever`` and ``shutdown``."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    return make_server(
+        "127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler
+    )

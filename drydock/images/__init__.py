@@ -1,0 +1,97 @@
+"""The images that the embedded cloud brings: nothing is pulled from a hub.
+
+``debian`` is a Debian 13 made by mmdebstrap from the system's package mirror; ``base`` is
+what workloads are built on (Dockerfiles take it as ``BASE``); ``parts`` runs behind the API.
+"""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from drydock.errors import DrydockError
+from drydock.podman import Podman
+
+DEBIAN = "localhost/drydock/debian:trixie"
+BASE = "localhost/drydock/base:trixie"
+PARTS = "localhost/drydock/parts:trixie"
+PACKAGES = ("ca-certificates", "curl", "nginx-light", "python3", "python3-venv")
+RECIPE = "drydock.recipe"  # label: what the image was made from
+_HERE = Path(__file__).parent
+
+
+def _recipe(*contents: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content.encode() if isinstance(content, str) else content)
+    return digest.hexdigest()[:16]
+
+
+def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
+    """Makes the images whose recipe has changed or that are missing.
+
+    Args:
+        authority: certificate that the base image is to trust.
+        say: told what is being made, one sentence at a time.
+
+    Raises:
+        DrydockError: the package mirror can't be reached, the disk is full, …
+    """
+    debian = _recipe("trixie minbase", *PACKAGES)
+    base = _recipe(debian, (_HERE / "base.Containerfile").read_text(), authority.read_bytes())
+    parts = _recipe(base, (_HERE / "parts.Containerfile").read_text())
+    if podman.image_label(DEBIAN, RECIPE) != debian:
+        say("making a Debian 13 image (about 40 s, once)")
+        _bootstrap(podman, debian)
+    if podman.image_label(BASE, RECIPE) != base:
+        say("making the base image for workloads")
+        context = podman.settings.folder("tmp", "base-image")
+        (context / "ca.pem").write_bytes(authority.read_bytes())
+        _build(podman, "base", BASE, base, context)
+    if podman.image_label(PARTS, RECIPE) != parts:
+        say("making the image of databases, caches and load balancers (about 40 s, once)")
+        _build(podman, "parts", PARTS, parts, _HERE)
+
+
+def _bootstrap(podman: Podman, recipe: str) -> None:
+    folder = podman.settings.folder("tmp")
+    archive = folder / "debian.tar"
+    done = subprocess.run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--include={','.join(PACKAGES)}",
+            "trixie",
+            str(archive),
+        ],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise DrydockError(
+            f"mmdebstrap could not make a Debian 13 image: {last}. It needs the package mirror "
+            "that this machine's apt uses, and some 500 MB of disk."
+        )
+    podman.command(
+        "import", "--quiet", f"--change=LABEL {RECIPE}={recipe}", str(archive), DEBIAN, timeout=300
+    )
+    archive.unlink()
+
+
+def _build(podman: Podman, name: str, image: str, recipe: str, context: Path) -> None:
+    podman.command(
+        "build",
+        "--quiet",
+        "--pull=never",
+        "--layers=false",
+        f"--label={RECIPE}={recipe}",
+        f"--file={_HERE / name}.Containerfile",
+        f"--tag={image}",
+        str(context),
+        timeout=900,
+    )

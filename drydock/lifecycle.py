@@ -1,0 +1,288 @@
+"""Starting and stopping the embedded cloud, and cleaning up after one that died.
+
+One process serves a cloud. It holds a lock on ``<home>/gateway.lock`` for as long as it
+lives, so whether a cloud is alive never depends on a process id that may have been reused.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from drydock import images
+from drydock.errors import DrydockError
+from drydock.podman import HOME_LABEL, Podman, PodmanError
+from drydock.settings import PROJECT, Settings
+from drydock.tls import Authority
+
+Say = Callable[[str], None]
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+
+
+# --- is it alive? ------------------------------------------------------------------
+
+
+def _lock_file(home: Path) -> Path:
+    return home / "gateway.lock"
+
+
+def alive(home: Path) -> bool:
+    """Whether a gateway process holds the cloud of this home folder."""
+    try:
+        with _lock_file(home).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+@contextmanager
+def hold(settings: Settings) -> Iterator[None]:
+    """Holds the cloud's lock; DrydockError when another process does."""
+    path = settings.path("gateway.lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DrydockError(f"The embedded cloud in {settings.home} already runs.") from None
+        yield
+
+
+def control(settings: Settings, name: str, timeout: float = 30) -> dict:
+    """Asks the running gateway; DrydockError when there is none."""
+    url = f"{settings.endpoint}/_drydock/{name}"
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 (loopback)
+            return json.load(answer)
+    except OSError as error:
+        raise DrydockError(
+            f"No embedded cloud answers at {settings.endpoint} ({error}). Start it with "
+            "`python -m drydock up`."
+        ) from None
+
+
+# --- up ------------------------------------------------------------------------------
+
+
+def up(settings: Settings, say: Say) -> None:
+    """Starts the cloud, or says that it already runs.
+
+    Raises:
+        DrydockError: not root, a tool is missing, a port is taken, the gateway did not start.
+    """
+    if alive(settings.home):
+        say(f"already running at {settings.endpoint}")
+        return
+    _check(settings)
+    sweep(settings, say)
+    configure_podman(settings)
+    podman = Podman(settings)
+    authority = Authority(settings.folder("ca"))
+    images.ensure(podman, authority.certificate, say)
+    say(f"starting the gateway at {settings.endpoint}")
+    log_path = settings.path("log", "gateway.log")
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "drydock", "serve"],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise DrydockError(
+                f"The gateway ended at once (exit {process.returncode}): {_last_line(log_path)}"
+            )
+        try:
+            if control(settings, "status", timeout=2)["ready"]:
+                return
+        except DrydockError:
+            pass
+        time.sleep(0.1)
+    raise DrydockError(f"The gateway did not become ready in {_START_SECONDS} s; see {log_path}.")
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _check(settings: Settings) -> None:
+    if os.geteuid() != 0:
+        raise DrydockError(
+            "The embedded cloud gives its containers addresses of their own, which needs root: "
+            "run it with sudo."
+        )
+    for tool in ("podman", "mmdebstrap", "ip"):
+        if not shutil.which(tool):
+            raise DrydockError(f"{tool} is not installed; run `make setup`.")
+    for variable, port in (
+        ("DRYDOCK_PORT", settings.port),
+        ("DRYDOCK_REGISTRY_PORT", settings.registry_port),
+    ):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise DrydockError(
+                    f"Port {port} on 127.0.0.1 is taken{_holder(port)}. Stop that, or choose "
+                    f"another port with {variable}."
+                ) from None
+
+
+def _holder(port: int) -> str:
+    if not shutil.which("ss"):
+        return ""
+    listing = subprocess.run(
+        ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False
+    ).stdout
+    found = re.search(r'\("([^"]+)",pid=(\d+)', listing)
+    return f" by {found[1]} (pid {found[2]})" if found else ""
+
+
+# What a machine without CAP_SYS_RESOURCE needs: crun and podman's default limits ask for
+# more than it may have.
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+pids_limit = 0
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+"""
+
+
+def configure_podman(settings: Settings) -> None:
+    """Writes the podman configuration that this cloud, and builds for it, use.
+
+    ``registries.conf`` says that the registry on loopback speaks plain HTTP;
+    ``containers.conf`` keeps within this machine's limits.
+    """
+    import resource
+
+    settings.path("registries.conf").write_text(
+        f'[[registry]]\nlocation = "{settings.registry}"\ninsecure = true\n'
+    )
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    unlimited = resource.RLIM_INFINITY
+    settings.path("containers.conf").write_text(
+        _CONTAINERS_CONF.format(
+            files=20000 if files == unlimited else min(files, 20000),
+            processes=32768 if processes == unlimited else min(processes, 32768),
+        )
+    )
+
+
+# --- down ----------------------------------------------------------------------------
+
+
+def down(settings: Settings, say: Say) -> None:
+    """Ends the gateway and removes every part, network, mount and process of this cloud."""
+    if alive(settings.home):
+        pid = _gateway_pid(settings.home)
+        if pid is None:
+            raise DrydockError(
+                f"A gateway holds {_lock_file(settings.home)} but its cloud.json is unreadable; "
+                "end that process by hand (`fuser -v` on the lock names it)."
+            )
+        say(f"stopping the gateway (pid {pid})")
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                break
+            if _wait(lambda: not alive(settings.home), _STOP_SECONDS):
+                break
+    sweep(settings, say)
+
+
+def _gateway_pid(home: Path) -> int | None:
+    try:
+        return int(json.loads((home / "cloud.json").read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def sweep(settings: Settings, say: Say) -> None:
+    """Removes what dead clouds left on the machine: this home's, and any whose home is dead.
+
+    Finds containers and networks by label, mounts by path, and folders of parts by place;
+    never touches the parts of another cloud that is alive.
+    """
+    if not shutil.which("podman"):
+        return
+    podman = Podman(settings)
+    _unmount(settings.home / "tmp")
+    parts = podman.parts(every_home=True)
+    networks = podman.networks(every_home=True)
+    homes = {part.labels[HOME_LABEL] for part in parts}
+    homes |= {network["labels"][HOME_LABEL] for network in networks}
+    for home in sorted(homes | {str(settings.home)}):
+        if alive(Path(home)):
+            continue
+        stale = [part for part in parts if part.labels[HOME_LABEL] == home]
+        nets = [net["name"] for net in networks if net["labels"][HOME_LABEL] == home]
+        if stale or nets:
+            whose = "" if home == str(settings.home) else f" of a cloud that was in {home}"
+            say(f"removing {len(stale)} containers and {len(nets)} networks{whose}")
+        for part in stale:
+            _remove(podman, part.name)
+        for name in nets:
+            podman.remove_network(name)
+    for name in ("cloud.json", "parts", "tmp"):
+        path = settings.home / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _remove(podman: Podman, name: str) -> None:
+    """Removes a part even when podman's idea of it is out of date (power loss, kill -9)."""
+    for attempt in (
+        ("rm", "--force", "--time=0", "--volumes", "--ignore", name),
+        ("container", "cleanup", name),
+        ("rm", "--force", "--time=0", "--volumes", "--ignore", name),
+    ):
+        podman.command(*attempt, check=False)
+        if podman.command("container", "exists", name, check=False).code:
+            return
+    raise PodmanError(("rm", name), 1, f"{name} can't be removed; `podman rm --force {name}`")
+
+
+def _unmount(below: Path) -> None:
+    """Unmounts what an interrupted image build left mounted below a folder."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for target in sorted(mounted, reverse=True):
+        if Path(target).is_relative_to(below):
+            subprocess.run(["umount", "--lazy", target], check=False)

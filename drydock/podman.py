@@ -1,0 +1,271 @@
+"""The only module that runs podman.
+
+The command line is used rather than podman's socket: it is the same on podman 4 and 5,
+needs no service process that could be left behind, and every call can be repeated by hand.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drydock.errors import DrydockError
+from drydock.settings import Settings
+
+HOME_LABEL = "drydock.home"
+KIND_LABEL = "drydock.kind"
+ID_LABEL = "drydock.id"
+
+
+class PodmanError(DrydockError):
+    """podman refused; ``stderr`` holds its words."""
+
+    def __init__(self, command: Sequence[str], code: int, stderr: str):
+        self.code, self.stderr = code, stderr.strip()
+        last = self.stderr.splitlines()[-1] if self.stderr else "no output"
+        super().__init__(f"podman {command[0]} failed (exit {code}): {last}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A container of the cloud, as podman sees it.
+
+    Attributes:
+        name: container name, unique on the machine.
+        kind: task, load-balancer, database, cache, registry.
+        id: what the API calls the thing this part belongs to.
+        state: podman's word: created, running, paused, exited, dead …
+        exit_code: of the last run; meaningful when exited.
+    """
+
+    name: str
+    kind: str
+    id: str
+    state: str
+    exit_code: int
+    pid: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        return self.state in ("running", "paused")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Exit code and output of a command run inside a part."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Podman:
+    """podman, bound to one cloud: names, labels and configuration are filled in."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self._environment = dict(os.environ)
+        for variable, file in (
+            ("CONTAINERS_CONF", "containers.conf"),
+            ("CONTAINERS_REGISTRIES_CONF", "registries.conf"),
+        ):
+            if (settings.home / file).exists():
+                self._environment[variable] = str(settings.home / file)
+
+    def command(
+        self,
+        *arguments: str,
+        check: bool = True,
+        timeout: float | None = 120,
+        secrets: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Result:
+        """Runs podman.
+
+        Args:
+            check: raise PodmanError on a non-zero exit.
+            timeout: seconds; PodmanError when it runs out.
+            secrets: variables added to podman's own environment only, so that
+                ``--env NAME`` hands them on without their values in a process list.
+        """
+        try:
+            done = subprocess.run(
+                ["podman", *arguments],
+                env={**self._environment, **(secrets or {})},
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise DrydockError("podman is not installed; run `make setup`.") from None
+        except subprocess.TimeoutExpired:
+            raise PodmanError(arguments, -1, f"no answer within {timeout:g} s") from None
+        if check and done.returncode:
+            raise PodmanError(arguments, done.returncode, done.stderr)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    # --- parts -----------------------------------------------------------------
+
+    def part_name(self, kind: str, identifier: str) -> str:
+        """The container name of a part: stable, so that a crash leaves nothing unfindable."""
+        return f"drydock-{self.settings.tag}-{kind}-{identifier}"
+
+    def run(
+        self,
+        kind: str,
+        identifier: str,
+        image: str,
+        command: Sequence[str] = (),
+        *,
+        network: str | None = None,
+        ip: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        mounts: Sequence[tuple[Path, str, str]] = (),
+        labels: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> str:
+        """Starts a part in the background and returns its container name.
+
+        Args:
+            environment: handed over without values on the command line.
+            mounts: (source, target, "ro" | "rw").
+            options: further flags of ``podman run``.
+
+        Raises:
+            PodmanError: the image is missing, the address is taken, …; nothing is left.
+        """
+        name = self.part_name(kind, identifier)
+        environment = dict(environment or {})
+        arguments = ["run", "--detach", "--pull=never", f"--name={name}"]
+        all_labels = {
+            HOME_LABEL: str(self.settings.home),
+            KIND_LABEL: kind,
+            ID_LABEL: identifier,
+            **(labels or {}),
+        }
+        arguments += [f"--label={key}={value}" for key, value in all_labels.items()]
+        if network:
+            arguments += [f"--network={network}"] + ([f"--ip={ip}"] if ip else [])
+        arguments += [f"--env={key}" for key in environment]
+        arguments += [f"--volume={source}:{target}:{mode}" for source, target, mode in mounts]
+        try:
+            self.command(*arguments, *options, image, *command, secrets=environment)
+        except PodmanError:
+            self.remove(name)
+            raise
+        return name
+
+    def parts(self, kind: str | None = None, *, every_home: bool = False) -> list[Part]:
+        """The parts of this cloud (or of every cloud on the machine), running or not."""
+        label = HOME_LABEL if every_home else f"{HOME_LABEL}={self.settings.home}"
+        arguments = ["ps", "--all", "--format=json", f"--filter=label={label}"]
+        if kind:
+            arguments.append(f"--filter=label={KIND_LABEL}={kind}")
+        rows = json.loads(self.command(*arguments).stdout or "[]") or []
+        return [
+            Part(
+                name=row["Names"][0],
+                kind=row["Labels"].get(KIND_LABEL, ""),
+                id=row["Labels"].get(ID_LABEL, ""),
+                state=row["State"],
+                exit_code=row.get("ExitCode", 0),
+                pid=row.get("Pid", 0),
+                labels=row["Labels"],
+            )
+            for row in rows
+        ]
+
+    def execute(
+        self, name: str, command: Sequence[str], *, timeout: float = 30, user: str | None = None
+    ) -> Result:
+        """Runs a command inside a part; exit code 124 when the time runs out."""
+        flags = [f"--user={user}"] if user else []
+        try:
+            return self.command("exec", *flags, name, *command, check=False, timeout=timeout)
+        except PodmanError as error:
+            return Result(124, "", error.stderr)
+
+    def stop(self, name: str, grace: float) -> None:
+        """SIGTERM (or the image's stop signal), then SIGKILL after ``grace`` seconds."""
+        self.command(
+            "stop", "--ignore", f"--time={int(grace)}", name, check=False, timeout=grace + 30
+        )
+
+    def kill(self, name: str, signal: str = "KILL") -> None:
+        self.command("kill", f"--signal={signal}", name)
+
+    def remove(self, *names: str) -> None:
+        """Removes parts and their anonymous volumes, whatever state they are in."""
+        if names:
+            self.command("rm", "--force", "--time=0", "--volumes", "--ignore", *names, check=False)
+
+    # --- networks --------------------------------------------------------------
+
+    def networks(self, *, every_home: bool = False) -> list[dict]:
+        """Networks of the cloud: ``{"name", "subnets": [{"subnet", "gateway"}], "labels"}``."""
+        label = HOME_LABEL if every_home else f"{HOME_LABEL}={self.settings.home}"
+        listed = self.command("network", "ls", "--quiet", f"--filter=label={label}").stdout.split()
+        if not listed:
+            return []
+        return json.loads(self.command("network", "inspect", *listed).stdout)
+
+    def create_network(self, name: str, subnet: str) -> None:
+        self.command(
+            "network",
+            "create",
+            "--ignore",
+            "--disable-dns",
+            f"--subnet={subnet}",
+            f"--label={HOME_LABEL}={self.settings.home}",
+            name,
+        )
+
+    def remove_network(self, name: str) -> None:
+        self.command("network", "rm", "--force", name, check=False)
+
+    # --- images ----------------------------------------------------------------
+
+    def image_label(self, image: str, label: str) -> str | None:
+        """A label of a local image; None when the image or the label is missing."""
+        found = self.command("image", "inspect", "--format=json", image, check=False)
+        if found.code:
+            return None
+        return (json.loads(found.stdout)[0].get("Labels") or {}).get(label)
+
+    def image_config(self, image: str) -> dict:
+        """The image's own configuration (Cmd, Entrypoint, User, StopSignal, …)."""
+        return json.loads(self.command("image", "inspect", "--format=json", image).stdout)[0]
+
+    def events(self) -> subprocess.Popen:
+        """A stream of JSON lines, one for each life event of this cloud's parts.
+
+        The caller ends the process.
+        """
+        return subprocess.Popen(
+            [
+                "podman",
+                "events",
+                "--format=json",
+                f"--filter=label={HOME_LABEL}={self.settings.home}",
+            ],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+def read_events(process: subprocess.Popen) -> Iterator[dict]:
+    """Parses the lines of :meth:`Podman.events` until the stream ends."""
+    for line in process.stdout or ():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
