@@ -40,7 +40,7 @@ def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
     """
     debian = _recipe("trixie minbase", *PACKAGES)
     base = _recipe(debian, (_HERE / "base.Containerfile").read_text(), authority.read_bytes())
-    parts = _recipe(base, (_HERE / "parts.Containerfile").read_text())
+    parts = _recipe(debian, (_HERE / "parts.Containerfile").read_text())
     if podman.image_label(DEBIAN, RECIPE) != debian:
         say("making a Debian 13 image (about 40 s, once)")
         _bootstrap(podman, debian)
