@@ -1,0 +1,65 @@
+locals {
+  major_version = split(".", var.engine_version)[0]
+}
+
+resource "aws_db_subnet_group" "this" {
+  name        = var.name
+  description = "Isolated subnets of ${var.name}"
+  subnet_ids  = var.subnet_ids
+}
+
+resource "aws_db_parameter_group" "this" {
+  # The family is part of the name: a major upgrade needs the new group to stand
+  # beside the old one until the instance has moved over.
+  name        = "${var.name}-postgres${local.major_version}"
+  description = "PostgreSQL ${local.major_version} of ${var.name}"
+  family      = "postgres${local.major_version}"
+
+  parameter {
+    name         = "rds.force_ssl"
+    value        = "1"
+    apply_method = "immediate"
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_db_instance" "this" {
+  identifier     = var.name
+  engine         = "postgres"
+  engine_version = var.engine_version
+  instance_class = var.instance_class
+
+  storage_type          = "gp3"
+  allocated_storage     = var.allocated_storage
+  max_allocated_storage = var.max_allocated_storage
+  storage_encrypted     = true
+  kms_key_id            = var.kms_key_arn
+
+  # RDS makes and keeps the master password; it never passes through Terraform's state.
+  db_name                       = var.database_name
+  username                      = var.master_username
+  manage_master_user_password   = true
+  master_user_secret_kms_key_id = var.kms_key_arn
+
+  multi_az               = var.multi_az
+  port                   = var.port
+  db_subnet_group_name   = aws_db_subnet_group.this.name
+  vpc_security_group_ids = [var.security_group_id]
+  parameter_group_name   = aws_db_parameter_group.this.name
+  publicly_accessible    = false
+
+  backup_retention_period   = var.backup_retention_days
+  backup_window             = "03:00-04:00"
+  maintenance_window        = "sun:04:30-sun:05:30"
+  copy_tags_to_snapshot     = true
+  delete_automated_backups  = var.skip_final_snapshot
+  skip_final_snapshot       = var.skip_final_snapshot
+  final_snapshot_identifier = var.skip_final_snapshot ? null : "${var.name}-final"
+  deletion_protection       = var.deletion_protection
+
+  auto_minor_version_upgrade = true
+  apply_immediately          = var.apply_immediately
+}

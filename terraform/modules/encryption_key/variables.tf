@@ -1,0 +1,42 @@
+variable "name" {
+  description = "Name of the key; its alias is alias/<name>."
+  type        = string
+  nullable    = false
+}
+
+variable "description" {
+  description = "What the key protects, as shown in the KMS console."
+  type        = string
+  nullable    = false
+}
+
+variable "account_id" {
+  description = "Account that owns the key and decides, through IAM, who may use it."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of the key; names the CloudWatch Logs principal of that region."
+  type        = string
+  nullable    = false
+}
+
+variable "allow_cloudwatch_logs" {
+  description = "Let CloudWatch Logs encrypt this account's log groups with the key."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "deletion_window_in_days" {
+  description = "Days during which a deleted key can still be recovered, 7 to 30."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.deletion_window_in_days >= 7 && var.deletion_window_in_days <= 30
+    error_message = "deletion_window_in_days is ${var.deletion_window_in_days}, but KMS accepts only 7 to 30: choose a number of days in that range."
+  }
+}

@@ -1,0 +1,95 @@
+locals {
+  https = var.certificate_arn != null
+}
+
+resource "aws_lb" "this" {
+  name               = var.name
+  load_balancer_type = "application"
+  internal           = false
+  subnets            = var.subnet_ids
+  security_groups    = [var.security_group_id]
+
+  idle_timeout               = 60
+  drop_invalid_header_fields = true
+  enable_deletion_protection = var.deletion_protection
+}
+
+# Workloads hang their path rules on one listener: https where there is a
+# certificate, else http.
+resource "aws_lb_listener" "https" {
+  count = local.https ? 1 : 0
+
+  load_balancer_arn = aws_lb.this.arn
+  port              = 443
+  protocol          = "HTTPS"
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  certificate_arn   = var.certificate_arn
+
+  default_action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      status_code  = "404"
+      message_body = "No workload serves this path."
+    }
+  }
+}
+
+resource "aws_lb_listener" "redirect" {
+  count = local.https ? 1 : 0
+
+  load_balancer_arn = aws_lb.this.arn
+  port              = 80
+  protocol          = "HTTP"
+
+  default_action {
+    type = "redirect"
+
+    redirect {
+      port        = "443"
+      protocol    = "HTTPS"
+      status_code = "HTTP_301"
+    }
+  }
+}
+
+resource "aws_lb_listener" "http" {
+  count = local.https ? 0 : 1
+
+  load_balancer_arn = aws_lb.this.arn
+  port              = 80
+  protocol          = "HTTP"
+
+  default_action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      status_code  = "404"
+      message_body = "No workload serves this path."
+    }
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "to_workload" {
+  for_each = toset([for port in var.workload_ports : tostring(port)])
+
+  security_group_id            = var.security_group_id
+  description                  = "Workloads on ${each.key}"
+  referenced_security_group_id = var.workload_security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = tonumber(each.key)
+  to_port                      = tonumber(each.key)
+}
+
+resource "aws_vpc_security_group_ingress_rule" "to_workload" {
+  for_each = toset([for port in var.workload_ports : tostring(port)])
+
+  security_group_id            = var.workload_security_group_id
+  description                  = "Load balancer to ${each.key}"
+  referenced_security_group_id = var.security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = tonumber(each.key)
+  to_port                      = tonumber(each.key)
+}

@@ -1,0 +1,24 @@
+output "name" {
+  description = "Name of the load balancer."
+  value       = aws_lb.this.name
+}
+
+output "arn" {
+  description = "ARN of the load balancer."
+  value       = aws_lb.this.arn
+}
+
+output "dns_name" {
+  description = "Address of the load balancer."
+  value       = aws_lb.this.dns_name
+}
+
+output "url" {
+  description = "Where the platform is served."
+  value       = "${local.https ? "https" : "http"}://${aws_lb.this.dns_name}"
+}
+
+output "listener_arn" {
+  description = "Listener that takes the workloads' path rules."
+  value       = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http[0].arn
+}

@@ -1,0 +1,64 @@
+variable "name" {
+  description = "Name of the load balancer."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9](-?[A-Za-z0-9])*$", var.name)) && length(var.name) <= 32 && !startswith(var.name, "internal-")
+    error_message = "name is \"${var.name}\", which AWS refuses for a load balancer: use up to 32 letters, digits and single hyphens, not starting with internal-."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Public subnets, in at least two zones."
+  type        = list(string)
+  nullable    = false
+}
+
+variable "security_group_id" {
+  description = "Security group of the load balancer."
+  type        = string
+  nullable    = false
+}
+
+variable "workload_security_group_id" {
+  description = "Security group of the workloads that it sends to."
+  type        = string
+  nullable    = false
+}
+
+variable "workload_ports" {
+  description = "Ports on which workloads listen; each is opened between the two groups and nothing else is."
+  type        = set(number)
+  nullable    = false
+}
+
+variable "certificate_arn" {
+  description = "Certificate for HTTPS; null serves plain HTTP, where allow_http permits it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificate_arn == null || can(regex("^arn:aws[a-z-]*:(acm|iam):", var.certificate_arn))
+    error_message = "certificate_arn is \"${coalesce(var.certificate_arn, "null")}\", which is no certificate of ACM or IAM: give its ARN, arn:aws:acm:<region>:<account>:certificate/<id>."
+  }
+
+  validation {
+    condition     = var.certificate_arn != null || var.allow_http
+    error_message = "certificate_arn is null and allow_http is false, so nothing could be served: give the ARN of an ACM certificate, or set allow_http where plain HTTP is acceptable."
+  }
+}
+
+variable "allow_http" {
+  description = "Accept plain HTTP while there is no certificate. With a certificate port 80 only ever redirects."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the load balancer."
+  type        = bool
+  default     = false
+  nullable    = false
+}

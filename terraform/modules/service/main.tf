@@ -1,0 +1,157 @@
+locals {
+  # Task definitions, services and repositories take underscores; target groups do not.
+  hyphenated = replace("${var.prefix}-${var.name}", "_", "-")
+
+  # What forces a new target group is part of its name, so that the new one can
+  # stand beside the old until listener rule and service have moved over.
+  target_group_key = substr(sha1(jsonencode([local.hyphenated, var.port, var.vpc_id])), 0, 6)
+}
+
+resource "aws_lb_target_group" "this" {
+  name                 = "${trimsuffix(substr(local.hyphenated, 0, 25), "-")}-${local.target_group_key}"
+  vpc_id               = var.vpc_id
+  target_type          = "ip"
+  protocol             = "HTTP"
+  port                 = var.port
+  deregistration_delay = 30
+
+  health_check {
+    path                = var.health_path
+    matcher             = "200"
+    interval            = 5
+    timeout             = 2
+    healthy_threshold   = 2
+    unhealthy_threshold = 2
+  }
+
+  tags = var.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_lb_listener_rule" "this" {
+  listener_arn = var.listener_arn
+  priority     = var.priority
+
+  action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.this.arn
+  }
+
+  condition {
+    path_pattern {
+      values = var.path_patterns
+    }
+  }
+
+  tags = merge(var.tags, { Name = local.hyphenated })
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/${var.prefix}/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
+}
+
+# The shape of a task. A release adds the image, the environment and the secrets
+# to it and registers the result as a further revision of the same family.
+resource "aws_ecs_task_definition" "template" {
+  family                   = "${var.prefix}-${var.name}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu
+  memory                   = var.memory
+  execution_role_arn       = aws_iam_role.execution.arn
+  task_role_arn            = aws_iam_role.task.arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = "X86_64"
+  }
+
+  container_definitions = jsonencode([{
+    name        = var.name
+    image       = "${var.repository_url}:unreleased"
+    essential   = true
+    stopTimeout = var.stop_timeout
+
+    portMappings = [{
+      containerPort = var.port
+      hostPort      = var.port
+      protocol      = "tcp"
+    }]
+
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = "task"
+      }
+    }
+  }])
+
+  tags = var.tags
+}
+
+resource "aws_ecs_service" "this" {
+  name            = var.name
+  cluster         = var.cluster_arn
+  task_definition = aws_ecs_task_definition.template.arn
+  desired_count   = 0
+
+  # With Spot, one task always stands on ordinary capacity, so that a reclaim
+  # of all Spot capacity leaves the service up.
+  dynamic "capacity_provider_strategy" {
+    for_each = var.spot ? { FARGATE = { base = 1, weight = 0 }, FARGATE_SPOT = { base = 0, weight = 1 } } : { FARGATE = { base = 0, weight = 1 } }
+
+    content {
+      capacity_provider = capacity_provider_strategy.key
+      base              = capacity_provider_strategy.value.base
+      weight            = capacity_provider_strategy.value.weight
+    }
+  }
+
+  # Lets a new capacity strategy roll out; without it the provider replaces the service.
+  force_new_deployment = true
+
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
+  health_check_grace_period_seconds  = var.health_grace_seconds
+  wait_for_steady_state              = false
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  network_configuration {
+    subnets          = var.subnet_ids
+    security_groups  = [var.security_group_id]
+    assign_public_ip = false
+  }
+
+  load_balancer {
+    target_group_arn = aws_lb_target_group.this.arn
+    container_name   = var.name
+    container_port   = var.port
+  }
+
+  enable_ecs_managed_tags = true
+  propagate_tags          = "SERVICE"
+  tags                    = var.tags
+
+  # Terraform owns the shape, a release owns the running revision and the first
+  # count, autoscaling owns the count from then on.
+  lifecycle {
+    ignore_changes = [task_definition, desired_count]
+  }
+
+  # ECS takes a target group only once a listener sends to it, and starts no task
+  # that may not pull or log.
+  depends_on = [aws_lb_listener_rule.this, aws_iam_role_policy.execution]
+}

@@ -1,0 +1,224 @@
+locals {
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+  fargate_memory = {
+    "256"   = [512, 1024, 2048]
+    "512"   = range(1024, 4097, 1024)
+    "1024"  = range(2048, 8193, 1024)
+    "2048"  = range(4096, 16385, 1024)
+    "4096"  = range(8192, 30721, 1024)
+    "8192"  = range(16384, 61441, 4096)
+    "16384" = range(32768, 122881, 8192)
+  }
+
+  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+  retention_days = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+}
+
+variable "name" {
+  description = "Name of the workload: its service, container and inventory host."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]([_-]?[a-z0-9])*$", var.name)) && length(var.name) <= 24
+    error_message = "workload name is \"${var.name}\", which does not fit in the names made from it: use up to 24 lower-case letters, digits and single underscores or hyphens, a letter first."
+  }
+}
+
+variable "environment" {
+  description = "Environment, as in the Environment tag of the secrets that the workload may read."
+  type        = string
+  nullable    = false
+}
+
+variable "prefix" {
+  description = "Prefix of this environment's names, such as drydock-dev."
+  type        = string
+  nullable    = false
+}
+
+variable "account_id" {
+  description = "Account of the environment."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of the environment."
+  type        = string
+  nullable    = false
+}
+
+variable "vpc_id" {
+  description = "VPC of the targets."
+  type        = string
+  nullable    = false
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of the tasks."
+  type        = list(string)
+  nullable    = false
+}
+
+variable "security_group_id" {
+  description = "Security group of the tasks."
+  type        = string
+  nullable    = false
+}
+
+variable "cluster_arn" {
+  description = "Cluster that runs the service."
+  type        = string
+  nullable    = false
+}
+
+variable "listener_arn" {
+  description = "Listener that sends the workload's paths to it."
+  type        = string
+  nullable    = false
+}
+
+variable "repository_url" {
+  description = "Registry address of the workload's images, without a tag."
+  type        = string
+  nullable    = false
+}
+
+variable "repository_arn" {
+  description = "Repository that the tasks may pull from."
+  type        = string
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the log group and the secrets."
+  type        = string
+  nullable    = false
+}
+
+variable "database_identifier" {
+  description = "RDS instance whose managed master secret the tasks may be given; null for a workload without a database."
+  type        = string
+  default     = null
+}
+
+variable "path_patterns" {
+  description = "Paths that the load balancer sends to the workload, such as /api/orders/*."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.path_patterns) >= 1 && length(var.path_patterns) <= 5
+    error_message = "path_patterns of ${var.name} has ${length(var.path_patterns)} entries, but a listener rule takes 1 to 5: leave that many, or join several with a wildcard."
+  }
+
+  validation {
+    condition     = alltrue([for pattern in var.path_patterns : can(regex("^/[A-Za-z0-9_.$/~\"'@:+&*?-]*$", pattern)) && length(pattern) <= 128])
+    error_message = "path_patterns of ${var.name} is ${jsonencode(var.path_patterns)}; a pattern that does not start with / or holds a character no listener rule takes never matches: write it like /api/orders/*, with * and ? as wildcards, up to 128 characters."
+  }
+}
+
+variable "priority" {
+  description = "Order among the listener's rules; the lowest number is tried first."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.priority >= 1 && var.priority <= 50000 && floor(var.priority) == var.priority
+    error_message = "priority of ${var.name} is ${var.priority}, but a listener takes whole numbers from 1 to 50000: choose one that no other workload has."
+  }
+}
+
+variable "port" {
+  description = "Port on which the container listens."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.port >= 1 && var.port <= 65535 && floor(var.port) == var.port
+    error_message = "port of ${var.name} is ${var.port}, which is not a TCP port: give a whole number from 1 to 65535."
+  }
+}
+
+variable "health_path" {
+  description = "Path that answers 200 while the workload can serve."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.health_path, "/")
+    error_message = "health_path of ${var.name} is \"${var.health_path}\", which is not a path: start it with /, for example /health."
+  }
+}
+
+variable "health_grace_seconds" {
+  description = "Seconds after a task's start during which failed health checks do not count."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.health_grace_seconds >= 0
+    error_message = "health_grace_seconds of ${var.name} is ${var.health_grace_seconds}, which is no span of time: give 0 or more seconds."
+  }
+}
+
+variable "cpu" {
+  description = "CPU units of a task; 1024 are one virtual CPU."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = contains(keys(local.fargate_memory), tostring(var.cpu))
+    error_message = "cpu of ${var.name} is ${var.cpu}, a size that Fargate does not offer: give 256, 512, 1024, 2048, 4096, 8192 or 16384."
+  }
+}
+
+variable "memory" {
+  description = "Memory of a task in MiB."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = contains(lookup(local.fargate_memory, tostring(var.cpu), [var.memory]), var.memory)
+    error_message = "memory of ${var.name} is ${var.memory} MiB, which Fargate does not offer with cpu ${var.cpu}: give one of ${join(", ", lookup(local.fargate_memory, tostring(var.cpu), []))}."
+  }
+}
+
+variable "stop_timeout" {
+  description = "Seconds between SIGTERM and SIGKILL when a task is stopped."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.stop_timeout >= 2 && var.stop_timeout <= 120
+    error_message = "stop_timeout of ${var.name} is ${var.stop_timeout} s, but Fargate waits 2 to 120 s: choose a time in that range."
+  }
+}
+
+variable "spot" {
+  description = "Run all tasks but one on Fargate Spot."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = contains(local.retention_days, var.log_retention_days)
+    error_message = "log_retention_days is ${var.log_retention_days}, which CloudWatch Logs does not offer: give one of ${join(", ", local.retention_days)}."
+  }
+}
+
+variable "tags" {
+  description = "Tags that differ from the stack's default tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

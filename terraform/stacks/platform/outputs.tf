@@ -1,0 +1,40 @@
+output "load_balancer_name" {
+  description = "Name of the load balancer."
+  value       = module.load_balancer.name
+}
+
+output "load_balancer_dns_name" {
+  description = "Address of the load balancer."
+  value       = module.load_balancer.dns_name
+}
+
+output "load_balancer_arn" {
+  description = "ARN of the load balancer."
+  value       = module.load_balancer.arn
+}
+
+output "url" {
+  description = "Where the platform is served."
+  value       = module.load_balancer.url
+}
+
+output "cluster_name" {
+  description = "ECS cluster of the workloads."
+  value       = module.cluster.name
+}
+
+output "workloads" {
+  description = "What a release of each workload needs to know."
+  value = {
+    for name, service in module.service : name => {
+      repository_url      = module.registry[name].url
+      repository_name     = module.registry[name].name
+      service_name        = service.service_name
+      task_family         = service.task_family
+      task_definition_arn = service.task_definition_arn
+      container_name      = service.container_name
+      log_group_name      = service.log_group_name
+      target_group_arn    = service.target_group_arn
+    }
+  }
+}

@@ -1,0 +1,113 @@
+variable "vpc_id" {
+  description = "VPC of the environment."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.vpc_id, "vpc-")
+    error_message = "vpc_id is \"${var.vpc_id}\", which is not the ID of a VPC: give the foundation stack's output vpc_id."
+  }
+}
+
+variable "public_subnet_ids" {
+  description = "Subnets of the load balancer, in at least two zones."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.public_subnet_ids) >= 2
+    error_message = "public_subnet_ids has ${length(var.public_subnet_ids)} entries, but a load balancer asks for two zones at least: give the foundation stack's output public_subnet_ids."
+  }
+}
+
+variable "private_subnet_ids" {
+  description = "Subnets of the tasks."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.private_subnet_ids) >= 1
+    error_message = "private_subnet_ids is empty, so no task could be placed: give the foundation stack's output private_subnet_ids."
+  }
+}
+
+variable "security_group_ids" {
+  description = "Security groups by what they guard, as the foundation stack puts them out."
+  type = object({
+    load_balancer = string
+    workload      = string
+  })
+  nullable = false
+}
+
+variable "kms_key_arn" {
+  description = "Key for the environment's data at rest."
+  type        = string
+  nullable    = false
+}
+
+variable "certificate_arn" {
+  description = "Certificate for HTTPS; may be null only where allow_http is true."
+  type        = string
+  default     = null
+}
+
+variable "allow_http" {
+  description = "Accept plain HTTP while there is no certificate. With one, port 80 only redirects to HTTPS."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which the workloads' logs are kept."
+  type        = number
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the load balancer."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "force_destroy" {
+  description = "Delete image repositories even while they hold images."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "workloads" {
+  description = <<-EOT
+    Workloads by name.
+    path_patterns: paths of the load balancer that belong to it, and priority: the order in which they are tried.
+    port, health_path: where the container listens and answers 200. cpu, memory: size of a task in Fargate's steps.
+    stop_timeout, health_grace_seconds: seconds from SIGTERM to SIGKILL, and after a start without health checks counting.
+    spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret.
+  EOT
+  type = map(object({
+    path_patterns        = list(string)
+    priority             = number
+    port                 = number
+    health_path          = string
+    cpu                  = optional(number, 256)
+    memory               = optional(number, 512)
+    stop_timeout         = optional(number, 30)
+    health_grace_seconds = optional(number, 30)
+    spot                 = optional(bool, false)
+    database             = optional(bool, false)
+  }))
+  nullable = false
+
+  validation {
+    condition     = length(distinct([for workload in var.workloads : workload.priority])) == length(var.workloads)
+    error_message = "workloads have the priorities ${jsonencode({ for name, workload in var.workloads : name => workload.priority })}, of which some are the same, so the load balancer could not order them: give each workload a number of its own."
+  }
+
+  validation {
+    condition     = length(distinct(flatten([for workload in var.workloads : workload.path_patterns]))) == length(flatten([for workload in var.workloads : workload.path_patterns]))
+    error_message = "workloads have the path_patterns ${jsonencode({ for name, workload in var.workloads : name => workload.path_patterns })}, of which some are the same, so the later rule would never match: give each path to one workload."
+  }
+}
