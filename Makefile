@@ -1,0 +1,60 @@
+# Two commands matter: `make demo` and `make test`. `make help` explains all of them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# The venv's programs first: ansible-playbook finds its own Python, molecule its ansible.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.drydock/bin
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+ENV ?= local
+
+PYTEST := python -m pytest
+STACKS := $(wildcard terraform/stacks/*)
+TERRAFORM_TESTS := $(sort $(patsubst %/tests/,%,$(dir $(wildcard terraform/*/*/tests/*.tftest.hcl))))
+
+.PHONY: help setup demo up down clean test lint test-unit test-terraform test-roles test-platform lock
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is needed (Debian packages, .venv, terraform); says what it installs
+	@scripts/setup
+
+demo: setup ## Everything up and the main job run on the embedded cloud, with a table at the end
+	@python scripts/demo.py
+
+up: setup ## Start the embedded cloud only
+	@python -m drydock up
+
+down: ## Remove every container, network, mount and process that the project made
+	@if [ -x .venv/bin/python ]; then python -m drydock down; else echo 'Nothing was set up here.'; fi
+
+clean: down ## down, and also the images, caches and tools
+	podman image rm --force --ignore localhost/drydock/parts:trixie localhost/drydock/base:trixie \
+	  localhost/drydock/debian:trixie
+	rm -rf .drydock .venv
+
+test: setup ## All layers, the quick ones first
+	@scripts/timed lint test-unit test-terraform test-roles test-platform
+
+lint: setup ## Layer 1 (seconds): ruff, yamllint, ansible-lint (production), terraform fmt
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+	ansible-lint --offline --profile production
+	terraform fmt -check -recursive terraform
+
+test-unit: setup ## Layer 2 (seconds): Python without containers
+	$(PYTEST) tests/unit
+
+test-terraform: setup ## Layer 3: validate every stack, terraform test with a mocked provider
+	python scripts/terraform_tests.py
+
+test-roles: setup ## Layer 4: every wrong input stops with a sentence before anything is changed
+	$(PYTEST) tests/roles
+
+test-platform: setup ## Layer 5: the embedded cloud's parts, then the whole platform on them, under load and broken
+	$(PYTEST) tests/platform
+
+lock: ## Pin again what requirements*.in name (uv, with hashes, no index address)
+	for file in requirements requirements-uv; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header $$file.in --output-file $$file.txt; done
