@@ -4,9 +4,11 @@ The command line is used rather than podman's socket: it is the same on podman 4
 needs no service process that could be left behind, and every call can be repeated by hand.
 """
 
+import base64
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -230,6 +232,16 @@ class Podman:
         self.command("network", "rm", "--force", name, check=False)
 
     # --- images ----------------------------------------------------------------
+
+    def pull(self, image: str, user: str, password: str) -> None:
+        """Pulls an image from a registry that wants a password; PodmanError when it can't."""
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        folder = self.settings.folder("tmp")
+        # mkstemp's file is 0600: a password must not be read from a process list either.
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json") as file:
+            json.dump({"auths": {image.split("/")[0]: {"auth": token}}}, file)
+            file.flush()
+            self.command("pull", "--quiet", f"--authfile={file.name}", image, timeout=300)
 
     def image_label(self, image: str, label: str) -> str | None:
         """A label of a local image; None when the image or the label is missing."""

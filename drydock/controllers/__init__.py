@@ -2,8 +2,12 @@
 
 from drydock.controller import Cloud, Controller
 from drydock.controllers.network import NetworkController
+from drydock.controllers.registry import RegistryController
 
 
 def all_of(cloud: Cloud) -> list[Controller]:
     """Every controller of the embedded cloud, in the order they are started."""
-    return [NetworkController(cloud)]
+    return [
+        NetworkController(cloud),
+        RegistryController(cloud),
+    ]
