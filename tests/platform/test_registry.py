@@ -14,7 +14,7 @@ class Client:
     """podman with a login of its own."""
 
     def __init__(self, cloud, folder):
-        self.registry = cloud.registry
+        self.registry = cloud.settings.registry
         self.folder = folder
         self.authfile = folder / "auth.json"
 
@@ -47,7 +47,7 @@ class Client:
 def podman(cloud, tmp_path):
     client = Client(cloud, tmp_path)
     token = cloud.client("ecr").get_authorization_token()["authorizationData"][0]
-    assert token["proxyEndpoint"] == f"http://{cloud.registry}"
+    assert token["proxyEndpoint"] == f"http://{cloud.settings.registry}"
     user, password = base64.b64decode(token["authorizationToken"]).decode().split(":")
     done = client.login(user, password)
     assert done.returncode == 0, done.stderr
@@ -62,14 +62,14 @@ def repository(cloud, podman):
     def make(mutability: str = "MUTABLE") -> str:
         name = f"test/{uuid.uuid4().hex[:8]}"
         answer = ecr.create_repository(repositoryName=name, imageTagMutability=mutability)
-        assert answer["repository"]["repositoryUri"] == f"{cloud.registry}/{name}"
+        assert answer["repository"]["repositoryUri"] == f"{cloud.settings.registry}/{name}"
         made.append(name)
         return name
 
     yield make
     for name in made:
         ecr.delete_repository(repositoryName=name, force=True)
-        images = podman("images", "--quiet", f"{cloud.registry}/{name}").stdout.split()
+        images = podman("images", "--quiet", f"{cloud.settings.registry}/{name}").stdout.split()
         if images:
             podman("rmi", "--force", *images)
 
@@ -101,7 +101,7 @@ def test_a_moved_tag_leaves_the_old_image_untagged(cloud, podman, repository):
     for _ in range(2):
         assert podman("push", podman.image(name, "latest")).returncode == 0
     images = ecr.describe_images(repositoryName=name)["imageDetails"]
-    assert sorted((image.get("imageTags", []) for image in images)) == [[], ["latest"]]
+    assert sorted(image.get("imageTags", []) for image in images) == [[], ["latest"]]
 
 
 def test_an_immutable_tag_is_refused_in_aws_words(cloud, podman, repository):
