@@ -103,13 +103,15 @@ class Gateway:
                 status, headers, content = made
                 items = [(k, v) for k, v in headers.items() if k.lower() != "content-length"]
                 return status, [*items, ("Content-Length", str(len(content)))], content
+            if call and not api.in_moto(call):
+                return self._unknown(call, "moto has no such service")
             return self._by_moto({**environ, "wsgi.input": BytesIO(body)})
         except NotImplementedError as error:
             # 501 is not retried by AWS's clients; a 500 would be, for minutes.
             return self._unknown(call, f"{error}")
         except Exception:
             log.exception("%s failed", call)
-            return self._unknown(call, "internal error; the trace is in the gateway's log", 501)
+            return self._unknown(call, "internal error; the trace is in the gateway's log")
 
     def _by_moto(self, environ: dict) -> tuple[int, list[tuple[str, str]], bytes]:
         begun: list[tuple[str, list[tuple[str, str]]]] = []
@@ -125,9 +127,7 @@ class Gateway:
         return int(status.split()[0]), headers, content
 
     @staticmethod
-    def _unknown(
-        call: api.Call | None, reason: str, status: int = 501
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _unknown(call: api.Call | None, reason: str) -> tuple[int, list[tuple[str, str]], bytes]:
         name = f"{call.service}:{call.action}" if call else "an unsigned request"
         text = json.dumps(
             {
@@ -137,7 +137,7 @@ class Gateway:
             }
         ).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
-        return status, [*headers, ("x-amzn-errortype", "NotImplemented")], text
+        return 501, [*headers, ("x-amzn-errortype", "NotImplemented")], text
 
 
 def serve(application: Gateway, port: int) -> BaseWSGIServer:

@@ -50,6 +50,14 @@ def alive(home: Path) -> bool:
 
 
 @contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Lets one ``up`` or ``down`` of a home run, the next one wait for it."""
+    with settings.path("lifecycle.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def hold(settings: Settings) -> Iterator[None]:
     """Holds the cloud's lock; DrydockError when another process does."""
     path = settings.path("gateway.lock")
@@ -83,9 +91,14 @@ def up(settings: Settings, say: Say) -> None:
     Raises:
         DrydockError: not root, a tool is missing, a port is taken, the gateway did not start.
     """
-    if alive(settings.home):
-        say(f"already running at {settings.endpoint}")
-        return
+    with _one_at_a_time(settings):
+        if alive(settings.home):
+            say(f"already running at {settings.endpoint}")
+        else:
+            _start(settings, say)
+
+
+def _start(settings: Settings, say: Say) -> None:
     _check(settings)
     sweep(settings, say)
     configure_podman(settings)
@@ -199,6 +212,12 @@ def configure_podman(settings: Settings) -> None:
 
 def down(settings: Settings, say: Say) -> None:
     """Ends the gateway and removes every part, network, mount and process of this cloud."""
+    with _one_at_a_time(settings):
+        _end_gateway(settings, say)
+        sweep(settings, say)
+
+
+def _end_gateway(settings: Settings, say: Say) -> None:
     if alive(settings.home):
         pid = _gateway_pid(settings.home)
         if pid is None:
@@ -214,7 +233,6 @@ def down(settings: Settings, say: Say) -> None:
                 break
             if _wait(lambda: not alive(settings.home), _STOP_SECONDS):
                 break
-    sweep(settings, say)
 
 
 def _gateway_pid(home: Path) -> int | None:
@@ -243,28 +261,39 @@ def sweep(settings: Settings, say: Say) -> None:
         return
     podman = Podman(settings)
     _unmount(settings.home / "tmp")
-    parts = podman.parts(every_home=True)
-    networks = podman.networks(every_home=True)
-    homes = {part.labels[HOME_LABEL] for part in parts}
-    homes |= {network["labels"][HOME_LABEL] for network in networks}
-    for home in sorted(homes | {str(settings.home)}):
-        if alive(Path(home)):
-            continue
-        stale = [part for part in parts if part.labels[HOME_LABEL] == home]
-        nets = [net["name"] for net in networks if net["labels"][HOME_LABEL] == home]
-        if stale or nets:
-            whose = "" if home == str(settings.home) else f" of a cloud that was in {home}"
-            say(f"removing {len(stale)} containers and {len(nets)} networks{whose}")
-        for part in stale:
-            _remove(podman, part.name)
-        for name in nets:
-            podman.remove_network(name)
+    for _ in range(5):  # a container that was just being started comes up late
+        if not _sweep_once(podman, say):
+            break
     for name in ("cloud.json", "parts", "tmp"):
         path = settings.home / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _sweep_once(podman: Podman, say: Say) -> bool:
+    """Removes what can be found; says whether there was anything of a dead cloud."""
+    own = str(podman.settings.home)
+    found = False
+    parts = podman.parts(every_home=True)
+    networks = podman.networks(every_home=True)
+    homes = {part.labels[HOME_LABEL] for part in parts}
+    homes |= {network["labels"][HOME_LABEL] for network in networks}
+    for home in sorted(homes):
+        if alive(Path(home)):
+            continue
+        stale = [part for part in parts if part.labels[HOME_LABEL] == home]
+        nets = [net["name"] for net in networks if net["labels"][HOME_LABEL] == home]
+        if stale or nets:
+            found = True
+            whose = "" if home == own else f" of a cloud that was in {home}"
+            say(f"removing {len(stale)} containers and {len(nets)} networks{whose}")
+        for part in stale:
+            _remove(podman, part.name)
+        for name in nets:
+            podman.remove_network(name)
+    return found
 
 
 def _remove(podman: Podman, name: str) -> None:

@@ -218,10 +218,12 @@ class Podman:
         return json.loads(self.command("network", "inspect", *listed).stdout)
 
     def create_network(self, name: str, subnet: str) -> None:
+        """Makes a network, unless it is there (podman 4.3 knows no ``--ignore``)."""
+        if not self.command("network", "exists", name, check=False).code:
+            return
         self.command(
             "network",
             "create",
-            "--ignore",
             "--disable-dns",
             f"--subnet={subnet}",
             f"--label={HOME_LABEL}={self.settings.home}",
@@ -257,10 +259,12 @@ class Podman:
     def events(self) -> subprocess.Popen:
         """A stream of JSON lines, one for each life event of this cloud's parts.
 
-        The caller ends the process.
+        The caller ends the process; the kernel does if the caller is killed.
         """
         return subprocess.Popen(
             [
+                "setpriv",
+                "--pdeathsig=KILL",
                 "podman",
                 "events",
                 "--format=json",

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from botocore.loaders import Loader
+from moto.backends import list_of_moto_modules
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
@@ -105,7 +106,9 @@ def identify(environ: dict, body: bytes) -> Call | None:
     """Names the call in a WSGI request; None when it is not signed for AWS."""
     access_key, region, signing_name = _scope(environ)
     service = _SERVICE_OF_SIGNING_NAME.get(signing_name, signing_name)
-    if not service or service not in _services():
+    if service not in _services():
+        service = service.replace("-", "")  # access-analyzer signs for accessanalyzer
+    if service not in _services():
         return None
     path_parameters: dict[str, str] = {}
     path = environ.get("PATH_INFO", "")
@@ -122,6 +125,11 @@ def identify(environ: dict, body: bytes) -> Call | None:
         except Exception:  # the router raises several kinds; an unnamed call is still audited
             action = ""
     return Call(service, action, region, access_key, path_parameters)
+
+
+def in_moto(call: Call) -> bool:
+    """Whether moto has the service at all."""
+    return call.service.replace("-", "") in list_of_moto_modules()
 
 
 def _request(environ: dict, body: bytes) -> Request:

@@ -1,10 +1,13 @@
 """A Deny whose condition is not met denies nothing (moto 5.2 lets it deny everything)."""
 
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+from moto.iam.policy_conditions import CONDITION_OPERATIONS
 
 
 def apply() -> None:
     """Mends the evaluation of conditions in policies that moto enforces (S3 buckets)."""
+    # moto takes an operator that it does not know for met.
+    CONDITION_OPERATIONS["Bool"] = lambda expected, actual: str(expected).lower() == actual
     original = IAMPolicyStatement.is_action_permitted
 
     def is_action_permitted(

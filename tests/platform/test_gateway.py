@@ -1,0 +1,90 @@
+"""The endpoint itself: audit, refusals, errors that name the call."""
+
+import botocore.exceptions
+import pytest
+
+from drydock.__main__ import read_audit
+
+
+def test_audit_tells_reads_from_changes_and_holds_no_parameter(cloud):
+    path = cloud.settings.path("log", "audit.jsonl")
+    mark = path.stat().st_size
+    ssm = cloud.client("ssm")
+    ssm.put_parameter(Name="/tests/audit", Value="planted-7f3a", Type="SecureString")
+    ssm.get_parameter(Name="/tests/audit", WithDecryption=True)
+    ssm.delete_parameter(Name="/tests/audit")
+    rows = [row for row in read_audit(path, mark) if row["service"] == "ssm"]
+    assert [(row["action"], row["mutating"]) for row in rows] == [
+        ("PutParameter", True),
+        ("GetParameter", False),
+        ("DeleteParameter", True),
+    ]
+    assert rows[0]["caller"]["access_key"] == "test"
+    assert "planted-7f3a" not in path.read_text()
+
+
+def test_rest_calls_are_named_from_their_path(cloud):
+    path = cloud.settings.path("log", "audit.jsonl")
+    mark = path.stat().st_size
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="tests-audit")
+    s3.put_object(Bucket="tests-audit", Key="a/b", Body=b"x")
+    s3.list_objects_v2(Bucket="tests-audit")
+    s3.delete_object(Bucket="tests-audit", Key="a/b")
+    s3.delete_bucket(Bucket="tests-audit")
+    rows = [row for row in read_audit(path, mark) if row["service"] == "s3"]
+    assert [(row["action"], row["mutating"]) for row in rows] == [
+        ("CreateBucket", True),
+        ("PutObject", True),
+        ("ListObjectsV2", False),
+        ("DeleteObject", True),
+        ("DeleteBucket", True),
+    ]
+
+
+def test_a_call_that_is_missing_is_refused_once_and_named(cloud):
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        cloud.client("accessanalyzer").list_analyzers()
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+    assert "accessanalyzer:ListAnalyzers" in str(refused.value)
+    assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_vpc_that_overlaps_another_is_refused(cloud):
+    ec2 = cloud.client("ec2")
+    with pytest.raises(botocore.exceptions.ClientError, match=r"10\.77\.8\.0/24 overlaps"):
+        ec2.create_vpc(CidrBlock="10.77.8.0/24")
+    made = ec2.create_vpc(CidrBlock="10.78.0.0/24")["Vpc"]["VpcId"]
+    ec2.delete_vpc(VpcId=made)
+
+
+def test_a_deny_without_tls_does_not_deny_everything(cloud):
+    """The TLS-only policy of a state bucket must leave the bucket usable."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="tests-tls")
+    statement = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*",'
+        '"Resource":["arn:aws:s3:::tests-tls","arn:aws:s3:::tests-tls/*"],'
+        '"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}'
+    )
+    s3.put_bucket_policy(Bucket="tests-tls", Policy=statement)
+    s3.put_object(Bucket="tests-tls", Key="k", Body=b"v")
+    s3.delete_object(Bucket="tests-tls", Key="k")
+    s3.delete_bucket(Bucket="tests-tls")
+
+
+def test_lifecycle_rules_come_back_whole(cloud):
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="tests-lifecycle")
+    rule = {
+        "ID": "old",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30, "NewerNoncurrentVersions": 5},
+    }
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="tests-lifecycle", LifecycleConfiguration={"Rules": [rule]}
+    )
+    got = s3.get_bucket_lifecycle_configuration(Bucket="tests-lifecycle")["Rules"]
+    assert got == [rule]
+    s3.delete_bucket(Bucket="tests-lifecycle")
