@@ -40,6 +40,7 @@ class Authority:
     """
 
     def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._key_file, self.certificate = folder / "ca.key", folder / "ca.pem"
         if not self.certificate.exists():
             self._make()
