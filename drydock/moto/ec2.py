@@ -9,11 +9,13 @@ from drydock.settings import ACCOUNT_ID
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet: ``cidr`` is what its parts' addresses are taken from."""
+    """A subnet: ``cidr`` is what its parts' addresses are taken from, ``zone`` its
+    availability zone."""
 
     id: str
     vpc_id: str
     cidr: str
+    zone: str
 
 
 def vpcs() -> dict[str, str]:
@@ -32,5 +34,5 @@ def subnet(subnet_id: str) -> Subnet | None:
         for zone in list(backend.subnets.values()):
             if subnet_id in zone:
                 found = zone[subnet_id]
-                return Subnet(found.id, found.vpc_id, found.cidr_block)
+                return Subnet(found.id, found.vpc_id, found.cidr_block, found.availability_zone)
     return None
