@@ -10,7 +10,7 @@ PYTEST := python -m pytest
 STACKS := $(wildcard terraform/stacks/*)
 TERRAFORM_TESTS := $(sort $(patsubst %/tests/,%,$(dir $(wildcard terraform/*/*/tests/*.tftest.hcl))))
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform test-roles test-platform lock
+.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ clean: down ## down, and also the images, caches and tools
 	rm -rf .drydock .venv
 
 test: setup ## All layers, the quick ones first
-	@scripts/timed lint test-unit test-terraform test-roles test-platform
+	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform
 
 lint: setup ## Layer 1 (seconds): ruff, yamllint, ansible-lint (production), terraform fmt
 	ruff check .
@@ -48,10 +48,13 @@ test-unit: setup ## Layer 2 (seconds): Python without containers
 test-terraform: setup ## Layer 3: validate every stack, terraform test with a mocked provider
 	python scripts/terraform_tests.py
 
-test-roles: setup ## Layer 4: every wrong input stops with a sentence before anything is changed
+test-apps: setup ## Layer 4: the workloads' own tests, on a real PostgreSQL and a real Valkey
+	python scripts/app_tests.py
+
+test-roles: setup ## Layer 5: every wrong input stops with a sentence before anything is changed
 	$(PYTEST) tests/roles
 
-test-platform: setup ## Layer 5: the embedded cloud's parts, then the whole platform on them, under load and broken
+test-platform: setup ## Layer 6: the embedded cloud's parts, then the whole platform on them, under load and broken
 	$(PYTEST) tests/platform
 
 lock: ## Pin again what requirements*.in name (uv, with hashes, no index address)
