@@ -35,12 +35,16 @@ clean: down ## down, and also the images, caches and tools
 test: setup ## All layers, the quick ones first
 	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform
 
-lint: setup ## Layer 1 (seconds): ruff, yamllint, ansible-lint (production), terraform fmt
+lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov, checkov
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
 	ansible-lint --offline --profile production
 	terraform fmt -check -recursive terraform
+	@test -x .drydock/venvs/checkov/bin/checkov || { \
+	  python -m venv .drydock/venvs/checkov && uv pip install --quiet --require-hashes \
+	    --python .drydock/venvs/checkov/bin/python --requirement requirements-checkov.txt; }
+	.drydock/venvs/checkov/bin/checkov --config-file .checkov.yaml
 
 test-unit: setup ## Layer 2 (seconds): Python without containers
 	$(PYTEST) tests/unit
@@ -58,6 +62,6 @@ test-platform: setup ## Layer 6: the embedded cloud's parts, then the whole plat
 	$(PYTEST) tests/platform
 
 lock: ## Pin again what requirements*.in name (uv, with hashes, no index address)
-	for file in requirements requirements-uv; do \
+	for file in requirements requirements-uv requirements-checkov; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header $$file.in --output-file $$file.txt; done
