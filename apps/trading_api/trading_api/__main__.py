@@ -7,22 +7,24 @@ Exit codes: 0 ended as asked, 64 unknown command, 69 the database can't be had,
 70 a migration failed, 78 wrong configuration (sysexits.h).
 """
 
-import asyncio
-import json
 import signal
 import sys
 from types import FrameType
-
-from trading_api import logs, settings
-from trading_api.database import DatabaseUnreachable
 
 EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_CONFIG = 64, 69, 70, 78
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; the result is the exit code."""
-    # As process 1 of a container Python would ignore it until a handler is there.
+    # Before the imports, which take a second: process 1 of a container that has
+    # no handler ignores the signal, and would be killed at the end of the wait.
     signal.signal(signal.SIGTERM, _stop)
+
+    import asyncio
+    import json
+
+    from trading_api import logs, settings
+
     command = arguments[0] if arguments else "serve"
     if command not in ("serve", "migrate", "openapi") or len(arguments) > 1:
         sys.stderr.write(f"{' '.join(arguments)!r} is no command. Use serve, migrate or openapi.\n")
@@ -42,6 +44,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(create_app(configured).openapi(), indent=2) + "\n")
         return 0
 
+    from trading_api.database import DatabaseUnreachable
     from trading_api.schema import ensure_schema
     from trading_api.server import serve
 

@@ -131,6 +131,12 @@ async def until_reachable(settings: Settings, act: Callable[[], Awaitable[T]]) -
         ):
             with attempt:
                 return await act()
+    except asyncpg.LockNotAvailableError as error:
+        raise DatabaseUnreachable(
+            f"The migration at {where} can't begin: another session held a lock for "
+            f"{settings.startup_timeout:g} s. Find it in pg_stat_activity; it may be another "
+            "task's migration that is stuck."
+        ) from error
     except TRANSIENT as error:
         raise DatabaseUnreachable(
             f"PostgreSQL at {where} didn't serve within {settings.startup_timeout:g} s: "
