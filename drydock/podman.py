@@ -184,14 +184,27 @@ class Podman:
         ]
 
     def execute(
-        self, name: str, command: Sequence[str], *, timeout: float = 30, user: str | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        timeout: float = 30,
+        user: str | None = None,
+        stdin: str | None = None,
     ) -> Result:
         """Runs a command inside a part; exit code 124 when the time runs out."""
         flags = [f"--user={user}"] if user else []
+        flags += ["--interactive"] if stdin is not None else []
         try:
-            return self.command("exec", *flags, name, *command, check=False, timeout=timeout)
+            return self.command(
+                "exec", *flags, name, *command, check=False, timeout=timeout, stdin=stdin
+            )
         except PodmanError as error:
             return Result(124, "", error.stderr)
+
+    def start(self, name: str) -> None:
+        """Starts a part that has ended, as it was: same address, same files."""
+        self.command("start", name)
 
     def stop(self, name: str, grace: float) -> None:
         """SIGTERM (or the image's stop signal), then SIGKILL after ``grace`` seconds."""

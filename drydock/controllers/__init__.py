@@ -1,6 +1,7 @@
 """One controller per AWS service; each knows the API's state and its own parts, no other's."""
 
 from drydock.controller import Cloud, Controller
+from drydock.controllers.database import DatabaseController
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
 
@@ -10,4 +11,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
     return [
         NetworkController(cloud),
         RegistryController(cloud),
+        DatabaseController(cloud),
     ]

@@ -1,0 +1,140 @@
+"""Database instances as RDS's API holds them."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from moto.backends import get_backend
+from moto.rds.models import DBInstance, MasterUserSecret
+
+from drydock.settings import ACCOUNT_ID
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL instance.
+
+    Attributes:
+        status: AWS's word: creating, available, stopping, stopped, starting, rebooting,
+            deleting, incompatible-parameters.
+        password: the master user's, from the secret that RDS manages or as it was given.
+        rotating: the managed secret waits for a new password.
+        subnet_id: of the subnet group, in the instance's availability zone where it has one.
+        parameters: what the parameter group sets, by name.
+    """
+
+    region: str
+    id: str
+    status: str
+    instance_class: str
+    port: int
+    address: str | None
+    user: str
+    password: str = field(repr=False)
+    rotating: bool
+    name: str | None
+    subnet_id: str
+    parameters: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """Unique among all regions."""
+        return f"{self.region}-{self.id}"
+
+
+def _instances() -> Iterator[tuple[str, DBInstance]]:
+    for region, backend in list(get_backend("rds")[ACCOUNT_ID].items()):
+        for instance in list(backend.databases.values()):
+            if instance.engine == "postgres" and instance.db_cluster_identifier is None:
+                yield region, instance
+
+
+def databases() -> list[Database]:
+    """Every instance of every region that is PostgreSQL and not part of a cluster."""
+    return [_database(region, instance) for region, instance in _instances()]
+
+
+def _database(region: str, instance: DBInstance) -> Database:
+    group = instance.db_parameter_groups()[0]
+    subnets = instance.db_subnet_group._subnets
+    own_zone = [s for s in subnets if s.availability_zone == instance.availability_zone]
+    secret = getattr(instance, "master_user_secret", None)
+    return Database(
+        region=region,
+        id=instance.db_instance_identifier,
+        status=instance.status,
+        instance_class=instance.db_instance_class,
+        port=int(instance.port),
+        address=instance.real_address,
+        user=instance.master_username,
+        password=_current(secret.secret) if secret else instance._master_user_password,
+        rotating=_state(secret) == "rotating",
+        name=instance.db_name,
+        subnet_id=(own_zone or subnets)[0].id,
+        parameters=tuple(
+            sorted(
+                (name, str(parameter["ParameterValue"]))
+                for name, parameter in group.parameters.items()
+                if parameter.get("ParameterValue") is not None
+            )
+        ),
+    )
+
+
+def _state(managed: MasterUserSecret | None) -> str | None:
+    return managed._status if managed else None
+
+
+def _current(secret: object) -> str:
+    return json.loads(secret.versions[secret.default_version_id]["secret_string"])["password"]
+
+
+def _instance(database: Database) -> DBInstance | None:
+    return get_backend("rds")[ACCOUNT_ID][database.region].databases.get(database.id)
+
+
+def set_status(database: Database, status: str, address: str | None = None) -> None:
+    """Moves an instance on; an address becomes its endpoint."""
+    if instance := _instance(database):
+        instance.status = status
+        instance.real_address = address or instance.real_address
+        secret = getattr(instance, "master_user_secret", None)
+        if _state(secret) == "creating" and status == "available":
+            secret._status = "active"
+
+
+def forget(database: Database) -> None:
+    """Ends a deletion: the instance is no longer described."""
+    get_backend("rds")[ACCOUNT_ID][database.region].databases.pop(database.id, None)
+
+
+def start_rotation(region: str, secret_id: str) -> tuple[str, str] | None:
+    """Asks for a new master password, given the managed secret's ARN or name.
+
+    Returns:
+        The secret's ARN and name; None when RDS doesn't manage this secret.
+    """
+    for where, instance in _instances():
+        managed = getattr(instance, "master_user_secret", None)
+        if managed and where == region and secret_id in (managed.secret.arn, managed.secret.name):
+            managed.rotate_secret()
+            return managed.secret.arn, managed.secret.name
+    return None
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def finish_rotation(database: Database, password: str) -> None:
+    """Makes the password, which the database has by now, the secret's current version."""
+    managed = _instance(database).master_user_secret
+    managed.secretsmanager.put_secret_value(
+        managed.secret.arn,
+        json.dumps({"username": database.user, "password": password}),
+        secret_binary=None,
+        client_request_token=None,
+        version_stages=["AWSCURRENT"],
+    )
+    managed._status = "active"
