@@ -1,6 +1,12 @@
-"""Lifecycle rules are returned as they were put (moto 5.2 drops NewerNoncurrentVersions)."""
+"""Lifecycle rules come back as they were put; deleted versions can be deleted for good.
+
+moto 5.2 drops NewerNoncurrentVersions, and fails on deleting a key whose last version is a
+delete marker, which every release of the state's lock file leaves behind.
+"""
 
 from typing import Any
+
+from moto.s3.models import FakeDeleteMarker
 
 from drydock.moto.api import PASS, Context, Handler
 
@@ -20,6 +26,11 @@ def _get(_context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
 def _forget(_context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     _rules.pop(parameters["Bucket"], None)
     return PASS
+
+
+def apply() -> None:
+    """Gives delete markers the method that keys have; there is no content to dispose of."""
+    FakeDeleteMarker.dispose = lambda self, garbage=False: None
 
 
 def operations() -> dict[tuple[str, str], Handler]:

@@ -1,0 +1,19 @@
+"""A security-group rule keeps its description whatever its other end is.
+
+moto 5.2 returns the description of rules with a CIDR only, so that Terraform would mend rules
+between groups at every plan.
+"""
+
+from moto.ec2.models.security_groups import SecurityRule
+
+
+def _description(rule: SecurityRule) -> str | None:
+    for end in (rule.ip_range, rule.source_group, rule.prefix_list_id):
+        if end and (text := end.get("Description")):
+            return text
+    return None
+
+
+def apply() -> None:
+    """Replaces the property on moto's rule."""
+    SecurityRule.description = property(_description)
