@@ -1,0 +1,53 @@
+"""Action plugin: start a release and show how it gets on until it is complete."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+MODULE = "drydock.ops.ecs_deployment"
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Call the module of the same name until the deployment has ended one way or the other."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        timeout = int(arguments.get("wait_timeout", 900))
+        answer = self._call(arguments, task_vars)
+        result.update(answer)
+        host = (task_vars or {}).get("inventory_hostname", "")
+        end = time.monotonic() + timeout
+        shown = None
+        while not answer.get("failed"):
+            progress = answer.get("progress")
+            if progress and progress != shown and answer.get("deployment"):
+                display.display(f"  {host}: {answer['deployment']['id']}: {progress}")
+                shown = progress
+            if answer["finished"]:
+                break
+            if time.monotonic() > end:
+                result.update(
+                    failed=True,
+                    msg=f"Deployment {answer['deployment']['id']} of {arguments['service']} is not complete "
+                    f"after {timeout} s ({progress}). It goes on; look at it with playbooks/verify.yml, or "
+                    "raise workload.wait_timeout if its tasks need longer to start.",
+                )
+                return result
+            answer = self._call(
+                {**arguments, "phase": "observe", "deployment": answer["deployment"]}, task_vars
+            )
+            # What the start said of change and difference stays; the rest is newer.
+            news = ("finished", "progress", "deployment", "failed", "msg", "exception")
+            result.update({key: answer[key] for key in news if key in answer})
+        return result
+
+    def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)

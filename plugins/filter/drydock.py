@@ -1,0 +1,47 @@
+"""Filters over the inventory's stacks and over what Terraform says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.drydock.ops.plugins.module_utils.terraform import explain
+
+DOCUMENTATION = r"""
+name: drydock
+short_description: Filters of the drydock.ops collection
+description: See C(stack_waves) and C(terraform_error).
+"""
+
+
+def stack_waves(needs: dict[str, list[str]]) -> list[list[str]]:
+    """Order stacks into waves: each comes after all that it needs, those of a wave side by side.
+
+    needs: the stacks in play with what each needs. Needs that are not in play are taken as met;
+    whether they are provisioned shows when their outputs are read.
+    """
+    left = {stack: {need for need in wanted if need in needs} for stack, wanted in needs.items()}
+    waves: list[list[str]] = []
+    while left:
+        wave = sorted(stack for stack, wanted in left.items() if not wanted & left.keys())
+        if not wave:
+            circle = ", ".join(f"{stack} needs {' and '.join(sorted(left[stack]))}" for stack in sorted(left))
+            raise AnsibleFilterError(
+                f"The stacks need each other in a circle ({circle}): take one need out of stack_needs."
+            )
+        waves.append(wave)
+        left = {stack: wanted for stack, wanted in left.items() if stack not in wave}
+    return waves
+
+
+def terraform_error(result: dict[str, Any], stack: str, environment: str) -> str:
+    """Return the failure of a community.general.terraform task as a sentence."""
+    text = result.get("stderr") or result.get("msg") or "terraform failed and said nothing"
+    return explain(str(text), stack, environment)
+
+
+class FilterModule:
+    """Filters by name."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"stack_waves": stack_waves, "terraform_error": terraform_error}

@@ -1,0 +1,153 @@
+"""Who runs this: the identity of an ansible-playbook process, and whether one is still alive.
+
+A process is known by machine, boot, PID namespace, PID and start time, so that neither a
+reboot nor a reused PID is taken for the old process. Facts come from /proc (proc(5)); where
+there is none, nothing can be known and a lease ends by its expiry alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+MACHINE_ID = Path("/etc/machine-id")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the third (state) on; empty when it is gone."""
+    text = _read(PROC / str(pid) / "stat")
+    # The second field is the command in parentheses and may hold spaces and parentheses.
+    return text.rpartition(")")[2].split()
+
+
+def process_start(pid: int) -> str:
+    """Return the start time of a living process in ticks since boot; empty when it is gone."""
+    fields = _stat(pid)
+    if not fields or fields[0] in "ZX":
+        return ""
+    return fields[19]
+
+
+def parent(pid: int) -> int:
+    """Return the PID of the parent, 0 when there is none."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _is_playbook(pid: int) -> bool:
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")[:4]
+    except OSError:
+        return False
+    return any(
+        Path(os.fsdecode(word)).name == "ansible-playbook" or word == b"ansible.cli.playbook"
+        for word in words
+    )
+
+
+def playbook_process(pid: int | None = None) -> int:
+    """Return the PID of the ansible-playbook run that started process pid (default: this one).
+
+    Workers are forks with the same command line, so the last of an unbroken line of
+    ansible-playbook processes is the run. Without one it is the topmost process but init.
+    """
+    pid = found = os.getpid() if pid is None else pid
+    seen = False
+    while pid > 1:
+        if _is_playbook(pid):
+            seen, found = True, pid
+        elif seen:
+            break
+        else:
+            found = pid
+        pid = parent(pid)
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """Identity of one run; `started` is in ticks since boot, empty where /proc is missing."""
+
+    user: str
+    host: str
+    machine: str
+    boot: str
+    namespace: str
+    pid: int
+    started: str
+
+    @classmethod
+    def current(cls) -> Run:
+        """Return the identity of the ansible-playbook run that this process belongs to."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a UID without a name, as in some containers
+            user = str(os.getuid())
+        try:
+            namespace = str((PROC / "self/ns/pid").readlink())
+        except OSError:
+            namespace = ""
+        pid = playbook_process()
+        return cls(
+            user=user,
+            host=socket.gethostname(),
+            machine=_read(MACHINE_ID),
+            boot=_read(PROC / "sys/kernel/random/boot_id"),
+            namespace=namespace,
+            pid=pid,
+            started=process_start(pid),
+        )
+
+    @property
+    def name(self) -> str:
+        """Return the run as people read it."""
+        return f"{self.user}@{self.host} (process {self.pid})"
+
+    def as_dict(self) -> dict[str, str | int]:
+        return asdict(self)
+
+    def is_known_dead(self, here: Run) -> bool:
+        """Return whether this run has certainly ended, as seen by the run `here`.
+
+        False also where that cannot be known, as for a run of another machine.
+        """
+        if not (here.boot and self.boot):
+            return False
+        if self.boot != here.boot:
+            # The same machine, started again since: nothing of the old boot lives.
+            return bool(self.machine) and (self.machine, self.host) == (here.machine, here.host)
+        if self.namespace != here.namespace:
+            return False
+        return process_start(self.pid) != self.started
+
+
+def terraform_processes(work_dir: str) -> list[tuple[int, str]]:
+    """Return (PID, TF_DATA_DIR) of each running terraform whose TF_DATA_DIR is below work_dir.
+
+    A run that was killed leaves its terraform behind, which goes on and still holds its
+    state lock by right.
+    """
+    found = []
+    for entry in PROC.glob("[0-9]*"):
+        if _read(entry / "comm") != "terraform" or not process_start(int(entry.name)):
+            continue
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        for variable in variables:
+            name, _, value = os.fsdecode(variable).partition("=")
+            if name == "TF_DATA_DIR" and Path(value).is_relative_to(work_dir):
+                found.append((int(entry.name), value))
+    return sorted(found)

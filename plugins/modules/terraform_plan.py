@@ -1,0 +1,252 @@
+#!/usr/bin/python
+"""Ansible module: plan a stack to a file and say what would change, without its secrets."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: terraform_plan
+short_description: Plan a stack to a file and say what would change
+description:
+  - Writes O(variables) to a private file that is gone when the module ends, initialises the
+    working folder where it has to be, and plans to a file that only its owner may read.
+  - Says what would change, read from the plan's JSON, with sensitive values masked. The values
+    of O(variables) do not appear in the module's result either.
+  - Where nothing changes, or in check mode, no plan file is kept.
+  - What M(community.general.terraform) cannot do and this closes - a plan counts as changed in
+    check mode, plans to destroy, replacements in both orders, masked values, one start of
+    Terraform where nothing changes.
+options:
+  stack: {description: Name of the stack, for messages., type: str, required: true}
+  environment: {description: Name of the environment, for messages., type: str, required: true}
+  project_path: {description: Folder of the stack's HCL., type: path, required: true}
+  data_dir: {description: TF_DATA_DIR of this stack and environment., type: path, required: true}
+  cli_config: {description: Terraform CLI configuration; used if it exists., type: path, default: ''}
+  backend_config: {description: Settings of the backend., type: dict, required: true}
+  variables: {description: Values of the stack's variables., type: dict, default: {}}
+  destroy: {description: Plan to destroy all., type: bool, default: false}
+  keep: {description: Keep the plan file (never in check mode)., type: bool, default: true}
+  refuse_destroy: {description: Fail if anything would be destroyed or replaced., type: bool, default: false}
+attributes:
+  check_mode:
+    support: full
+    details: Plans without taking the state's lock, so that nothing is written anywhere.
+  diff_mode:
+    support: full
+author: [Drydock]
+"""
+
+EXAMPLES = r"""
+- name: Plan foundation
+  drydock.ops.terraform_plan:
+    stack: foundation
+    environment: dev
+    project_path: terraform/stacks/foundation
+    data_dir: .drydock/terraform/dev/foundation
+    backend_config: {bucket: drydock-dev-tfstate-111111111111, key: dev/foundation.tfstate}
+    variables: {vpc_cidr: 10.20.0.0/16}
+"""
+
+RETURN = r"""
+has_changes:
+  description: Whether there is anything to apply.
+  type: bool
+  returned: success
+plan_file:
+  description: The plan, mode 0600; empty where none was kept.
+  type: str
+  returned: success
+cli_config:
+  description: The Terraform CLI configuration that was used; empty for none.
+  type: str
+  returned: success
+counts:
+  description: How many resources are added, changed, destroyed, replaced, imported, moved.
+  type: dict
+  returned: success
+sentence:
+  description: The counts in words.
+  type: str
+  returned: success
+lines:
+  description: What changes, a resource or attribute a line, sensitive values masked.
+  type: list
+  elements: str
+  returned: success
+terraform_starts:
+  description: The terraform commands that were run.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils import terraform
+from ansible_collections.drydock.ops.plugins.module_utils.plans import summarise
+
+class TerraformError(Exception):
+    """A terraform command failed; the text is its stderr."""
+
+
+def fingerprint(project_path: Path, backend_config: dict[str, Any], cli_config: str, terraform_path: str) -> str:
+    """Return a digest of all that `terraform init` depends on."""
+    digest = hashlib.sha256()
+    for part in (json.dumps(backend_config, sort_keys=True), terraform_path, cli_config):
+        digest.update(part.encode() + b"\0")
+    for path in (cli_config, terraform_path):
+        if path and Path(path).is_file():
+            digest.update(str(Path(path).stat().st_mtime_ns).encode())
+    for path in (project_path / ".terraform.lock.hcl", *sorted(project_path.glob("*.tf"))):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Planner:
+    """One stack's working folder."""
+
+    def __init__(self, want: dict[str, Any], terraform_path: str, lock: bool) -> None:
+        self.want = want
+        self.binary = terraform_path
+        self.lock = lock
+        self.project = Path(want["project_path"])
+        self.data_dir = Path(want["data_dir"])
+        self.plans = self.data_dir / "plans"
+        self.variables = terraform.environment(os.environ, str(self.data_dir), want["cli_config"])
+        self.starts: list[str] = []
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        self.starts.append(words[0])
+        return terraform.run([self.binary, *words], self.project, self.variables)
+
+    def init(self) -> None:
+        """Initialise unless the folder already is, for the very same inputs."""
+        mark = self.data_dir / "initialised"
+        wanted = fingerprint(
+            self.project,
+            self.want["backend_config"],
+            self.variables.get("TF_CLI_CONFIG_FILE", ""),
+            self.binary,
+        )
+        if mark.is_file() and mark.read_text() == wanted:
+            return
+        mark.unlink(missing_ok=True)
+        settings = [f"-backend-config={key}={terraform.setting(value)}" for key, value in self.want["backend_config"].items()]
+        # -reconfigure: the folder is this stack's and environment's own, so a changed setting
+        # is never a state to be moved.
+        done = self.run("init", "-no-color", "-reconfigure", "-lockfile=readonly", *settings)
+        if done.returncode:
+            raise TerraformError(done.stderr or done.stdout)
+        mark.write_text(wanted)
+
+    def plan(self, plan_file: Path) -> bool:
+        """Plan to plan_file. Returns whether anything would change."""
+        descriptor, name = tempfile.mkstemp(dir=self.plans, prefix="variables-", suffix=".tfvars.json")
+        try:
+            with os.fdopen(descriptor, "w") as file:  # mkstemp makes it 0600
+                json.dump(self.want["variables"], file)
+            words = ["-no-color", "-detailed-exitcode", f"-out={plan_file}", f"-var-file={name}"]
+            if self.want["destroy"]:
+                words.append("-destroy")
+            if not self.lock:
+                words.append("-lock=false")
+            done = self.run("plan", *words)
+            if done.returncode == 1 and "terraform init" in done.stderr:
+                # The folder was made by another version or was meddled with: once more, from new.
+                (self.data_dir / "initialised").unlink(missing_ok=True)
+                self.init()
+                done = self.run("plan", *words)
+        finally:
+            Path(name).unlink(missing_ok=True)
+        if done.returncode not in (0, 2):
+            raise TerraformError(done.stderr or done.stdout)
+        return done.returncode == 2
+
+    def show(self, plan_file: Path) -> dict[str, Any]:
+        """Return the plan's JSON."""
+        done = self.run("show", "-no-color", "-json", str(plan_file))
+        if done.returncode:
+            raise TerraformError(done.stderr)
+        return json.loads(done.stdout)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "environment": {"type": "str", "required": True},
+            "project_path": {"type": "path", "required": True},
+            "data_dir": {"type": "path", "required": True},
+            "cli_config": {"type": "path", "default": ""},
+            "backend_config": {"type": "dict", "required": True},
+            "variables": {"type": "dict", "default": {}},
+            "destroy": {"type": "bool", "default": False},
+            "keep": {"type": "bool", "default": True},
+            "refuse_destroy": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    want = module.params
+    # At -vvv Ansible prints a module's arguments: the values may be secret, their names are not.
+    invocation = {"module_args": {**want, "variables": sorted(want["variables"])}}
+
+    def fail(message: str) -> None:
+        module.fail_json(msg=message, invocation=invocation)
+
+    if not Path(want["project_path"]).is_dir():
+        fail(f"Stack {want['stack']}: its folder {want['project_path']} does not exist.")
+    # In check mode nothing is written, not even a lock.
+    planner = Planner(want, module.get_bin_path("terraform", required=True), lock=not module.check_mode)
+    os.umask(0o077)
+    planner.plans.mkdir(parents=True, exist_ok=True)
+    if not module.check_mode:
+        # This run holds the environment's lock, so what lies here was left by one that was killed.
+        for left in (*planner.plans.glob("plan-*"), *planner.plans.glob("variables-*")):
+            left.unlink(missing_ok=True)
+    prefix = "check-" if module.check_mode else "plan-"
+    descriptor, name = tempfile.mkstemp(dir=planner.plans, prefix=prefix, suffix=".tfplan")
+    os.close(descriptor)
+    plan_file = Path(name)
+    keep = False
+    summary: dict[str, Any] = summarise({})
+    try:
+        planner.init()
+        has_changes = planner.plan(plan_file)
+        if has_changes:
+            summary = summarise(planner.show(plan_file))
+        keep = has_changes and want["keep"] and not module.check_mode
+        doomed = summary["counts"]["destroy"] + summary["counts"]["replace"]
+        if want["refuse_destroy"] and doomed:
+            keep = False
+            shown = [line for line in summary["lines"] if line.startswith(("-", "+/-"))]
+            fail(
+                f"Stack {want['stack']} of {want['environment']}: the plan would destroy or replace "
+                f"{doomed} resources, which the inventory forbids: {'; '.join(shown)}"
+            )
+    except TerraformError as error:
+        fail(terraform.explain(str(error), want["stack"], want["environment"]))
+    finally:
+        if not keep:
+            plan_file.unlink(missing_ok=True)
+    module.exit_json(
+        changed=has_changes and module.check_mode,
+        has_changes=has_changes,
+        plan_file=str(plan_file) if keep else "",
+        cli_config=planner.variables.get("TF_CLI_CONFIG_FILE", ""),
+        terraform_starts=planner.starts,
+        evidence=[f"plan: {summary['sentence']}"] if has_changes else [],
+        diff={"prepared": "\n".join(summary["lines"]) + "\n"} if has_changes else {},
+        invocation=invocation,
+        **summary,
+    )
+
+
+if __name__ == "__main__":
+    main()
