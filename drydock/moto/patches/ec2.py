@@ -4,16 +4,16 @@ moto 5.2 returns the description of rules with a CIDR only, so that Terraform wo
 between groups at every plan.
 """
 
-from moto.ec2.models.security_groups import SecurityRule
+from moto.ec2.models.security_groups import SecurityGroupRule
 
 
-def _description(rule: SecurityRule) -> str | None:
-    for end in (rule.ip_range, rule.source_group, rule.prefix_list_id):
-        if end and (text := end.get("Description")):
+def _description(rule: SecurityGroupRule) -> str | None:
+    for end in (rule.ip_range, rule.source_group):
+        if text := end.get("Description"):
             return text
     return None
 
 
 def apply() -> None:
     """Replaces the property on moto's rule."""
-    SecurityRule.description = property(_description)
+    SecurityGroupRule.description = property(_description)
