@@ -2,6 +2,7 @@
 
 from drydock.controller import Cloud, Controller
 from drydock.controllers.database import DatabaseController
+from drydock.controllers.ecs import EcsController
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
 
@@ -12,4 +13,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
         NetworkController(cloud),
         RegistryController(cloud),
         DatabaseController(cloud),
+        EcsController(cloud),
     ]

@@ -1,0 +1,210 @@
+"""ECS: services roll out, tasks are containers with addresses of their own."""
+
+import time
+from collections.abc import Mapping
+from itertools import cycle
+
+from drydock.controller import Cloud, Controller
+from drydock.controllers.ecs import scheduler
+from drydock.controllers.ecs.api import Api, Registry, stopped_at, task_launch
+from drydock.controllers.ecs.model import REVISION, Deployment, Service, Task, count, now
+from drydock.controllers.ecs.tasks import Engine
+from drydock.moto import ec2, ecs, elbv2
+from drydock.moto.api import Handler
+
+# AWS keeps a stopped task, and a deleted service, in sight for at least an hour.
+_KEPT_SECONDS = 3600.0
+_KEPT_TASKS = 500
+
+
+class EcsController(Controller):
+    """Brings services to what is asked for; each task lives in a thread of its own."""
+
+    name = "ecs"
+
+    def __init__(self, cloud: Cloud):
+        super().__init__(cloud)
+        self._registry = Registry()
+        self._engine = Engine(cloud, self._registry.lock, self.wake)
+        self._api = Api(self._registry, self._engine.run, self.wake)
+
+    def operations(self) -> Mapping[tuple[str, str], Handler]:
+        return self._api.operations()
+
+    def end(self) -> None:
+        self._engine.ended.set()
+        super().end()
+
+    def status(self) -> Mapping[str, object]:
+        with self._registry.lock:
+            services = [s for s in self._registry.services.values() if s.status != "INACTIVE"]
+            return {
+                "services": [self._status(service) for service in services],
+                "tasks": [
+                    {
+                        "id": task.id,
+                        "service": task.service.name if task.service else "",
+                        "ip": task.ip,
+                        "status": task.status,
+                        "health": task.health,
+                    }
+                    for task in self._registry.tasks.values()
+                    if task.status != "STOPPED"
+                ],
+            }
+
+    def _status(self, service: Service) -> dict:
+        running, pending = count(self._registry.of(service))
+        return {
+            "cluster": service.cluster,
+            "name": service.name,
+            "desired": service.desired,
+            "running": running,
+            "pending": pending,
+            "task_definition": service.primary.definition.arn,
+            "deployments": [
+                {
+                    "id": deployment.id,
+                    "status": "PRIMARY" if deployment is service.primary else "ACTIVE",
+                    "rollout": deployment.state,
+                }
+                for deployment in service.deployments
+            ],
+        }
+
+    # --- the loop ------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        with self._registry.lock:
+            groups = {g for t in self._registry.tasks.values() for g, _ in t.targets if t.alive}
+        # Asked without the lock: an API call never waits for a load balancer.
+        healths = {group: elbv2.target_health(group) for group in groups}
+        with self._registry.lock:
+            for service in list(self._registry.services.values()):
+                if service.status != "INACTIVE":
+                    self._step(service, healths)
+            self._forget()
+
+    def _step(self, service: Service, healths: Mapping[str, Mapping]) -> None:
+        tasks, at = self._registry.of(service), time.monotonic()
+        for task in tasks:
+            found = {t: healths.get(t[0], {}).get((task.ip, t[1])) for t in task.targets}
+            scheduler.judge(task, {t: h and h.state for t, h in found.items()}, at)
+            if task.stop_code in ("TaskFailedToStart", "EssentialContainerExited"):
+                scheduler.account(task, at)
+        decision = scheduler.plan(service, tasks, at)
+        for task, reason in decision.stop.items():
+            self._stop(service, task, reason, at)
+        for deployment, number in decision.launch.items():
+            self._launch(service, deployment, number)
+        for deployment in decision.forget:
+            service.deployments.remove(deployment)
+        if decision.failed:
+            self._fail(service, rollback=decision.rollback)
+        if decision.completed:
+            primary = service.primary
+            primary.become("COMPLETED", f"ECS deployment {primary.id} completed.")
+            service.last_completed = primary
+            service.say(f"(deployment {primary.id}) deployment completed.")
+        if decision.steady and not service.steady:
+            service.say("has reached a steady state.")
+        service.steady = decision.steady
+        if service.status == "DRAINING" and all(task.status == "STOPPED" for task in tasks):
+            service.status, service.ended = "INACTIVE", now()
+            ecs.withdraw(service.region, service.cluster, service.name)
+
+    def _launch(self, service: Service, deployment: Deployment, number: int) -> None:
+        revision = deployment.revision
+        subnets = [
+            subnet
+            for name in revision["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
+            if (subnet := ec2.subnet(name))
+        ]
+        if not subnets:
+            service.say("was unable to place a task. Reason: its subnets do not exist.")
+            return
+        # The emptiest subnets first, so that tasks spread over zones.
+        alive = [task.subnet for task in self._registry.of(service) if task.alive]
+        order = cycle(sorted(subnets, key=lambda subnet: alive.count(subnet.id)))
+        made = []
+        for _ in range(number):
+            subnet = next(order)
+            task = Task(
+                deployment.definition,
+                service.region,
+                service.cluster,
+                subnet=subnet.id,
+                zone=subnet.zone,
+                service=service,
+                deployment=deployment,
+                started_by=deployment.id,
+                group=f"service:{service.name}",
+                launch=task_launch(revision),
+                tags=self._tags(service, deployment),
+            )
+            self._registry.tasks[task.arn] = task
+            self._engine.run(task)
+            made.append(task)
+        service.say(f"has started {number} tasks: {_names(made)}.")
+
+    def _tags(self, service: Service, deployment: Deployment) -> list[dict[str, str]]:
+        source = service.attributes["propagateTags"]
+        made = []
+        if source == "SERVICE":
+            made = ecs.tags(service.region, service.cluster, service.name)
+        elif source == "TASK_DEFINITION":
+            made = list(deployment.definition.tags)
+        if service.attributes["enableECSManagedTags"]:
+            made += [
+                {"key": "aws:ecs:clusterName", "value": service.cluster},
+                {"key": "aws:ecs:serviceName", "value": service.name},
+            ]
+        return made
+
+    def _stop(self, service: Service, task: Task, reason: str, at: float) -> None:
+        if task.unfit:
+            scheduler.account(task, at)
+            if task.health == "UNHEALTHY":
+                service.say(f"(task {task.id}) failed container health checks.")
+            for group, port in task.targets if task.health != "UNHEALTHY" else ():
+                service.say(
+                    f"(port {port}) is unhealthy in (target-group {group}) due to (reason "
+                    "Health checks failed)."
+                )
+        task.stop("ServiceSchedulerInitiated", reason)
+        service.say(f"has stopped 1 running tasks: {_names([task])}.")
+        if task.targets:
+            service.say(f"has begun draining connections on 1 tasks: {_names([task])}.")
+
+    def _fail(self, service: Service, *, rollback: bool) -> None:
+        failed = service.primary
+        failed.become("FAILED", "ECS deployment circuit breaker: tasks failed to start.")
+        service.say(f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+        if rollback:
+            target = service.last_completed
+            alive = [t for t in self._registry.of(service) if t.deployment is failed and t.alive]
+            for key in REVISION:
+                service.attributes.pop(key, None)
+            service.attributes.update(target.revision)
+            made = service.deploy(target.definition, len(alive), rollback=True)
+            made.reason = (
+                f"ECS deployment circuit breaker: rolling back to deploymentId {target.id}."
+            )
+            service.say(f"rolling back to deployment {target.id}.")
+        self.wake()
+
+    def _forget(self) -> None:
+        """Drops what AWS would no longer show."""
+        stopped = [t for t in self._registry.tasks.values() if t.status == "STOPPED"]
+        for task in stopped[: max(len(stopped) - _KEPT_TASKS, 0)]:
+            del self._registry.tasks[task.arn]
+        for task in stopped:
+            if stopped_at(task) > _KEPT_SECONDS:
+                self._registry.tasks.pop(task.arn, None)
+        for key, service in list(self._registry.services.items()):
+            if service.ended and (now() - service.ended).total_seconds() > _KEPT_SECONDS:
+                del self._registry.services[key]
+
+
+def _names(tasks: list[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)
