@@ -1,0 +1,171 @@
+"""Runs the project's playbooks as a person would, and makes commits to deploy."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from drydock.settings import PROJECT
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a playbook.
+
+    Attributes:
+        changed: host → number of changed tasks, from the play recap.
+    """
+
+    code: int
+    output: str
+    changed: dict[str, int]
+
+
+_RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", re.MULTILINE)
+
+
+def _environment() -> dict[str, str]:
+    """What a shell has that knows nothing of AWS."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "ANSIBLE_FORCE_COLOR": "false"}
+
+
+def start(playbook: str, *arguments: str, inventory: str = "local") -> subprocess.Popen:
+    """Starts a playbook; its output, errors included, goes to a pipe."""
+    return subprocess.Popen(
+        [
+            PROJECT / ".venv/bin/ansible-playbook",
+            "-i",
+            f"inventories/{inventory}",
+            f"playbooks/{playbook}.yml",
+            *arguments,
+        ],
+        cwd=PROJECT,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen, timeout: float = 900) -> Run:
+    """Waits for a started playbook."""
+    output, _ = process.communicate(timeout=timeout)
+    changed = {host: int(count) for host, count in _RECAP.findall(output)}
+    return Run(process.returncode, output, changed)
+
+
+def play(playbook: str, *arguments: str, inventory: str = "local") -> Run:
+    """Runs a playbook to its end."""
+    return finish(start(playbook, *arguments, inventory=inventory))
+
+
+def commit(files: dict[str, str], message: str, tmp_path: Path) -> str:
+    """Makes a commit on top of HEAD with files replaced; touches neither tree nor branch.
+
+    Returns:
+        Its id.
+    """
+
+    def git(*arguments: str, stdin: str | None = None) -> str:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "GIT_INDEX_FILE": str(tmp_path / "index"),
+                "GIT_AUTHOR_NAME": "tests",
+                "GIT_AUTHOR_EMAIL": "tests@example.invalid",
+                "GIT_COMMITTER_NAME": "tests",
+                "GIT_COMMITTER_EMAIL": "tests@example.invalid",
+            },
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    git("read-tree", "HEAD")
+    for path, content in files.items():
+        blob = git("hash-object", "-w", "--stdin", stdin=content)
+        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    return git("commit-tree", git("write-tree"), "-p", "HEAD", "-m", message)
+
+
+@dataclass
+class Load:
+    """What a steady load of requests met.
+
+    Attributes:
+        answers: HTTP status, or the error's name, → how often.
+        failures: (seconds since the load began, URL, what happened).
+        longest: seconds of the slowest answer.
+        begun: ``time.monotonic()`` at its start.
+    """
+
+    answers: dict[str, int] = field(default_factory=dict)
+    failures: list[tuple[float, str, str]] = field(default_factory=list)
+    longest: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        return sum(self.answers.values())
+
+
+@contextmanager
+def load(*urls: str, threads: int = 4, pause: float = 0.02) -> Iterator[Load]:
+    """Sends GET requests from several threads until the block ends.
+
+    Half of the threads keep their connection, half open one for each request: both meet
+    other faults when a target goes away.
+    """
+    result, lock, ended = Load(), threading.Lock(), threading.Event()
+
+    def work(number: int) -> None:
+        session = requests.Session()
+        while not ended.is_set():
+            for url in urls:
+                started = time.monotonic()
+                try:
+                    answer = (session if number % 2 else requests).get(url, timeout=10)
+                    what, good = str(answer.status_code), answer.status_code == 200
+                except requests.RequestException as error:
+                    what, good = type(error).__name__, False
+                with lock:
+                    result.answers[what] = result.answers.get(what, 0) + 1
+                    result.longest = max(result.longest, time.monotonic() - started)
+                    if not good:
+                        result.failures.append((round(started - result.begun, 2), url, what))
+            time.sleep(pause)
+
+    workers = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield result
+    finally:
+        ended.set()
+        for worker in workers:
+            worker.join(timeout=30)
+
+
+def evidence(home: Path, playbook: str) -> dict:
+    """The newest evidence record of a playbook."""
+    records = sorted(
+        (home / "evidence/local").glob("*.json"), key=lambda path: path.stat().st_mtime
+    )
+    for path in reversed(records):
+        record = json.loads(path.read_text())
+        if Path(record["playbook"]).stem == playbook:
+            return record
+    raise AssertionError(f"no evidence of {playbook} in {home}/evidence/local")

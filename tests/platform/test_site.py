@@ -1,0 +1,343 @@
+"""The main job, on the whole platform: built once, then used, repeated, raced and broken."""
+
+import json
+import re
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from drydock.__main__ import read_audit
+from drydock.settings import PROJECT
+
+from .conftest import Cloud, wait_for
+from .site import commit, evidence, finish, load, play, start
+
+
+@dataclass(frozen=True)
+class Site:
+    """The platform as its users know it."""
+
+    cloud: Cloud
+    url: str
+
+    def service(self, name: str) -> dict:
+        ecs = self.cloud.client("ecs")
+        return ecs.describe_services(cluster=self.cluster, services=[self.service_name(name)])[
+            "services"
+        ][0]
+
+    @property
+    def cluster(self) -> str:
+        (arn,) = self.cloud.client("ecs").list_clusters()["clusterArns"]
+        return arn.rsplit("/", 1)[-1]
+
+    def service_name(self, workload: str) -> str:
+        ecs = self.cloud.client("ecs")
+        names = [
+            arn.rsplit("/", 1)[-1] for arn in ecs.list_services(cluster=self.cluster)["serviceArns"]
+        ]
+        return next(name for name in names if workload.replace("_", "-") in name.replace("_", "-"))
+
+    def primary(self, name: str) -> dict:
+        return next(d for d in self.service(name)["deployments"] if d["status"] == "PRIMARY")
+
+    def tasks(self, workload: str) -> list[dict]:
+        """Running containers of a workload, as ``drydock status`` lists them."""
+        name = self.service_name(workload)
+        return [
+            task
+            for task in self.cloud.status()["tasks"]
+            if task["service"] == name and task["status"] == "RUNNING"
+        ]
+
+    def changes_since(self, mark: int) -> list[str]:
+        """API calls that could have changed something, without those of locks and states."""
+        path = self.cloud.settings.path("log", "audit.jsonl")
+        return [
+            f"{row['service']}:{row['action']}"
+            for row in read_audit(path, mark)
+            if row["mutating"] and row["service"] not in ("s3", "dynamodb")
+        ]
+
+    def mark(self) -> int:
+        return self.cloud.settings.path("log", "audit.jsonl").stat().st_size
+
+
+@pytest.fixture(scope="module")
+def site(cloud: Cloud) -> Site:
+    """Bootstrap, provision and deploy from nothing."""
+    done = play("site")
+    assert done.code == 0, done.output[-6000:]
+    (balancer,) = [
+        found for found in cloud.status()["load_balancers"] if "tests" not in found["name"]
+    ]
+    return Site(cloud, f"http://{balancer['address']}")
+
+
+def test_hello_is_served_through_the_load_balancer(site):
+    answer = requests.get(f"{site.url}/", timeout=5)
+    assert answer.status_code == 200
+    assert "<html" in answer.text.lower()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert head[:12] in answer.text
+
+
+def test_an_order_is_stored_and_read(site):
+    order = {"symbol": "SOL-USD", "side": "buy", "quantity": "2", "price": "150.25"}
+    key = str(uuid.uuid4())
+    api = f"{site.url}/api/trading"
+    made = requests.post(f"{api}/orders", json=order, headers={"Idempotency-Key": key}, timeout=5)
+    assert made.status_code == 201, made.text
+    number = made.json()["id"]
+    read = requests.get(f"{api}/orders/{number}", timeout=5)
+    assert read.status_code == 200
+    assert read.json()["symbol"] == "SOL-USD"
+    # The same key again stores nothing new.
+    again = requests.post(f"{api}/orders", json=order, headers={"Idempotency-Key": key}, timeout=5)
+    assert again.json()["id"] == number
+    # The row is in the database behind the API, not only in the service.
+    (database,) = site.cloud.podman.parts("database")
+    rows = site.cloud.podman.execute(
+        database.name,
+        ["psql", "--host=/var/run/postgresql", "--username=rdsadmin", "--tuples-only", "--no-align",
+         "--command=SELECT count(*) FROM orders", _database_name(site)],
+    )  # fmt: skip
+    assert rows.code == 0, rows.stderr
+    assert int(rows.stdout) >= 1
+
+
+def _database_name(site: Site) -> str:
+    (instance,) = [
+        found
+        for found in site.cloud.client("rds").describe_db_instances()["DBInstances"]
+        if "tests" not in found["DBInstanceIdentifier"]
+    ]
+    return instance["DBName"]
+
+
+def test_the_second_hot_read_is_a_hit(site):
+    url = f"{site.url}/api/trading/instruments/BTC-USD"
+    requests.get(url, timeout=5)
+    second = requests.get(url, timeout=5)
+    assert second.headers["X-Cache"] == "hit"
+    unknown = requests.get(f"{site.url}/api/trading/instruments/NOPE-USD", timeout=5)
+    assert unknown.status_code == 404
+
+
+def test_verify_finds_nothing_and_changes_nothing(site):
+    mark = site.mark()
+    done = play("verify")
+    assert done.code == 0, done.output[-4000:]
+    assert re.search(r"\b\d+ passed", done.output)
+    assert site.changes_since(mark) == []
+
+
+def test_verify_finds_an_open_database(site):
+    """The negative control: a rule that someone added by hand is found and named."""
+    ec2 = site.cloud.client("ec2")
+    (group,) = [
+        found["GroupId"]
+        for found in ec2.describe_security_groups()["SecurityGroups"]
+        if "database" in found["GroupName"]
+    ]
+    rule = {
+        "IpProtocol": "tcp",
+        "FromPort": 5432,
+        "ToPort": 5432,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    }
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    try:
+        done = play("verify")
+    finally:
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    assert done.code != 0
+    assert group in done.output
+
+
+def test_a_second_run_changes_nothing_and_builds_nothing(site):
+    mark = site.mark()
+    built = site.cloud.podman.command("images", "--format={{.Id}} {{.Created}}").stdout
+    for playbook in ("bootstrap", "provision", "deploy"):
+        done = play(playbook)
+        assert done.code == 0, done.output[-4000:]
+        assert set(done.changed.values()) == {0}, (playbook, done.output[-4000:])
+        assert set(_changes(evidence(site.cloud.settings.home, playbook))) == {0}
+    assert site.changes_since(mark) == []
+    now = site.cloud.podman.command("images", "--format={{.Id}} {{.Created}}").stdout
+    assert sorted(line.split()[0] for line in now.splitlines()) == sorted(
+        line.split()[0] for line in built.splitlines()
+    )
+
+
+def _changes(record: dict) -> list[int]:
+    return [counts["changed"] for counts in record["hosts"].values()]
+
+
+def test_check_shows_a_change_and_makes_none(site):
+    mark = site.mark()
+    done = play("provision", "--check", "-e", "log_retention_days=14")
+    assert done.code == 0, done.output[-4000:]
+    assert "aws_cloudwatch_log_group" in done.output
+    assert site.changes_since(mark) == []
+    assert play("provision", "--check").changed["platform"] == 0
+
+
+def test_two_provisions_at_once_one_wins(site):
+    change = ["-e", "log_retention_days=3"]
+    first = start("provision", *change)
+    second = start("provision", *change)
+    runs = [finish(first), finish(second)]
+    winner, loser = sorted(runs, key=lambda run: run.code)
+    assert winner.code == 0, winner.output[-4000:]
+    assert loser.code != 0
+    said = loser.output
+    assert "local/operations" in said and "provision" in said and re.search(r"\S+@\S+", said), said
+    # The state is whole: a plan over it finds nothing to do, and going back works.
+    assert set(play("provision", *change).changed.values()) == {0}
+    assert play("provision").code == 0
+
+
+def test_a_killed_task_is_replaced_and_not_sent_to(site):
+    before = site.tasks("hello")
+    assert len(before) == 2
+    victim = before[0]
+    (part,) = [part for part in site.cloud.podman.parts("task") if part.id in victim["id"]]
+    with load(f"{site.url}/") as traffic:
+        wait_for(lambda: traffic.total > 50, 10, "load is flowing")
+        killed = time.monotonic()
+        site.cloud.podman.kill(part.name)
+        wait_for(
+            lambda: (
+                len(site.tasks("hello")) == 2
+                and victim["ip"] not in [task["ip"] for task in site.tasks("hello")]
+                and len(_healthy(site, "hello")) == 2
+            ),
+            60,
+            "another task in its place, healthy",
+        )
+        recovered = time.monotonic() - killed
+        seen = traffic.total
+        wait_for(lambda: traffic.total > seen + 100, 10, "load goes on")
+    print(f"replaced and healthy after {recovered:.1f} s; {traffic.answers}")
+    # An ALB finds out by its check: interval times threshold; the task's own death is told at once.
+    check = _health_check(site, "hello")
+    window = check["HealthCheckIntervalSeconds"] * check["UnhealthyThresholdCount"]
+    limit = killed - traffic.begun + window + 1
+    late = [failure for failure in traffic.failures if failure[0] > limit]
+    assert late == [], traffic.failures
+    assert victim["ip"] not in [target["Target"]["Id"] for target in _healthy(site, "hello")]
+
+
+def _target_group(site: Site, workload: str) -> str:
+    return site.service(workload)["loadBalancers"][0]["targetGroupArn"]
+
+
+def _healthy(site: Site, workload: str) -> list[dict]:
+    described = site.cloud.client("elbv2").describe_target_health(
+        TargetGroupArn=_target_group(site, workload)
+    )
+    return [
+        target
+        for target in described["TargetHealthDescriptions"]
+        if target["TargetHealth"]["State"] == "healthy"
+    ]
+
+
+def _health_check(site: Site, workload: str) -> dict:
+    return site.cloud.client("elbv2").describe_target_groups(
+        TargetGroupArns=[_target_group(site, workload)]
+    )["TargetGroups"][0]
+
+
+def _page(mark: str) -> str:
+    return f"<!doctype html><html><title>{mark}</title><body>{mark}</body></html>\n"
+
+
+def test_a_new_revision_under_load_loses_no_request(site, tmp_path):
+    mark = f"rolled-{uuid.uuid4().hex[:8]}"
+    page = next((PROJECT / "apps/hello").rglob("index.html")).relative_to(PROJECT)
+    revision = commit({str(page): _page(mark)}, "another page", tmp_path)
+    before = site.primary("hello")["id"]
+    with load(f"{site.url}/", f"{site.url}/api/trading/instruments/SOL-USD") as traffic:
+        done = play("deploy", "--limit", "hello", "-e", f"deploy_revision={revision}")
+        wait_for(lambda: mark in requests.get(f"{site.url}/", timeout=5).text, 30, "served")
+        seen = traffic.total
+        wait_for(lambda: traffic.total > seen + 200, 20, "load goes on over the new tasks")
+    assert done.code == 0, done.output[-4000:]
+    print(f"{traffic.total} requests, slowest {traffic.longest:.2f} s")
+    assert traffic.failures == []
+    assert traffic.total > 500
+    after = site.primary("hello")
+    assert after["id"] != before
+    assert after["rolloutState"] == "COMPLETED"
+
+
+def test_an_image_that_exits_at_once_is_rolled_back_and_fails_the_play(site, tmp_path):
+    served = requests.get(f"{site.url}/", timeout=5).text
+    path = "apps/hello/Dockerfile"
+    lines = (PROJECT / path).read_text().splitlines()
+    broken = [line for line in lines if not line.startswith(("CMD", "ENTRYPOINT"))]
+    revision = commit(
+        {path: "\n".join([*broken, 'ENTRYPOINT ["sh", "-c", "exit 3"]', ""])},
+        "an image that exits at once",
+        tmp_path,
+    )
+    with load(f"{site.url}/") as traffic:
+        done = play("deploy", "--limit", "hello", "-e", f"deploy_revision={revision}")
+    assert done.code != 0
+    failed = re.search(r"ecs-svc/\d+", done.output)
+    assert failed, done.output[-4000:]
+    assert "circuit breaker" in done.output
+    assert failed[0] != site.primary("hello")["id"]
+    assert traffic.failures == []
+    assert requests.get(f"{site.url}/", timeout=5).text == served
+    # Deploying what is served again needs no change: the platform is whole.
+    wait_for(
+        lambda: site.primary("hello")["rolloutState"] == "COMPLETED", 60, "the roll-back is done"
+    )
+
+
+def test_no_secret_is_shown(site):
+    """The database's password is in no output, evidence, log or process list."""
+    rds, secrets = site.cloud.client("rds"), site.cloud.client("secretsmanager")
+    (arn,) = [
+        found["MasterUserSecret"]["SecretArn"]
+        for found in rds.describe_db_instances()["DBInstances"]
+        if "tests" not in found["DBInstanceIdentifier"]
+    ]
+    password = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
+    shown = play("deploy", "-vvv").output + play("provision", "-vvv", "--diff").output
+    assert password not in shown
+    home = site.cloud.settings.home
+    for folder in ("evidence", "log", "terraform"):
+        for path in (home / folder).rglob("*"):
+            if path.is_file() and path.stat().st_size < 20_000_000:
+                assert password.encode() not in path.read_bytes(), path
+    listing = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True)
+    assert password not in listing.stdout
+    s3 = site.cloud.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+            body = s3.get_object(Bucket=bucket["Name"], Key=item["Key"])["Body"].read()
+            assert password.encode() not in body, item["Key"]
+
+
+def test_destroy_asks_and_then_leaves_nothing(site):
+    asked = play("destroy")
+    assert asked.code != 0
+    assert "confirm" in asked.output
+    assert requests.get(f"{site.url}/", timeout=5).status_code == 200
+    done = play("destroy", "-e", "confirm=local")
+    assert done.code == 0, done.output[-6000:]
+    status = site.cloud.status()
+    assert [found for found in status["load_balancers"] if "tests" not in found["name"]] == []
+    assert [found for found in status["databases"] if "tests" not in found["id"]] == []
+    assert site.cloud.client("s3").list_buckets()["Buckets"] == []
+    assert site.cloud.podman.parts("task") == []
