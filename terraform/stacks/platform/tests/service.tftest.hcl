@@ -1,0 +1,235 @@
+mock_provider "aws" {
+  override_resource {
+    target = aws_iam_role.execution
+    values = { arn = "arn:aws:iam::123456789012:role/execution" }
+  }
+
+  override_resource {
+    target = aws_iam_role.task
+    values = { arn = "arn:aws:iam::123456789012:role/task" }
+  }
+
+  override_resource {
+    target = aws_cloudwatch_log_group.this
+    values = { arn = "arn:aws:logs:us-east-1:123456789012:log-group:/drydock-dev/trading_api" }
+  }
+
+  override_resource {
+    target = aws_lb_target_group.this
+    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/trading/1" }
+  }
+
+  override_resource {
+    target = aws_lb_listener_rule.this
+    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/1/1" }
+  }
+
+  override_resource {
+    target = aws_ecs_task_definition.template
+    values = { arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/drydock-dev-trading_api:1" }
+  }
+}
+
+variables {
+  name                = "trading_api"
+  prefix              = "drydock-dev"
+  environment         = "dev"
+  account_id          = "123456789012"
+  region              = "us-east-1"
+  vpc_id              = "vpc-1"
+  subnet_ids          = ["subnet-1", "subnet-2"]
+  security_group_id   = "sg-workload"
+  cluster_arn         = "arn:aws:ecs:us-east-1:123456789012:cluster/drydock-dev"
+  listener_arn        = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/1"
+  repository_url      = "123456789012.dkr.ecr.us-east-1.amazonaws.com/drydock-dev/trading_api"
+  repository_arn      = "arn:aws:ecr:us-east-1:123456789012:repository/drydock-dev/trading_api"
+  kms_key_arn         = "arn:aws:kms:us-east-1:123456789012:key/data"
+  database_identifier = "drydock-dev"
+  path_patterns       = ["/api/trading", "/api/trading/*"]
+  priority            = 10
+  port                = 8080
+  health_path         = "/health"
+  cpu                 = 256
+  memory              = 512
+  log_retention_days  = 7
+}
+
+run "roles_may_do_what_they_need_and_no_more" {
+  module {
+    source = "../../modules/service"
+  }
+
+  assert {
+    condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Action])) == toset([
+      "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
+      "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt",
+    ])
+    error_message = "to start a task ECS pulls, logs and reads secrets, and may do nothing else"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Sid if contains(statement.Resource, "*")
+    ] == ["SignInToRegistry"]
+    error_message = "only ecr:GetAuthorizationToken, which knows no resource, may be granted on *"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement :
+      can(statement.Condition.StringEquals) if contains(["ReadOwnSecrets", "ReadDatabaseSecret", "DecryptThem"], statement.Sid)
+    ])
+    error_message = "reading and decrypting secrets must be bound to this environment"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement :
+      statement.Condition.StringEquals["aws:ResourceTag/aws:rds:primaryDBInstanceArn"] if statement.Sid == "ReadDatabaseSecret"
+    ] == ["arn:aws:rds:us-east-1:123456789012:db:drydock-dev"]
+    error_message = "of the secrets that RDS manages, only this database's may be read"
+  }
+
+  assert {
+    condition = alltrue([
+      for role in [aws_iam_role.execution, aws_iam_role.task] :
+      jsondecode(role.assume_role_policy).Statement[0].Principal.Service == "ecs-tasks.amazonaws.com" && jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    ])
+    error_message = "only ECS, for this account, may take the roles"
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.template.task_role_arn != aws_ecs_task_definition.template.execution_role_arn
+    error_message = "the running code must not hold the rights that start it"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.deployment_minimum_healthy_percent == 100 && aws_ecs_service.this.deployment_maximum_percent == 200
+    error_message = "a rolling deployment must never go below the full count"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.deployment_circuit_breaker[0].enable && aws_ecs_service.this.deployment_circuit_breaker[0].rollback
+    error_message = "a release that does not start must be rolled back"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.desired_count == 0
+    error_message = "the template's image does not exist; the first release sets the count"
+  }
+
+  assert {
+    condition     = !aws_ecs_service.this.network_configuration[0].assign_public_ip
+    error_message = "tasks must have no public address"
+  }
+
+  assert {
+    condition     = [for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE"]
+    error_message = "without spot every task runs on ordinary capacity"
+  }
+
+  assert {
+    condition     = tonumber(aws_lb_target_group.this.deregistration_delay) == 30 && aws_lb_target_group.this.health_check[0].interval <= 10 && aws_lb_target_group.this.health_check[0].healthy_threshold == 2
+    error_message = "targets must drain for 30 s and be judged quickly"
+  }
+
+  assert {
+    condition     = length(aws_lb_target_group.this.name) <= 32 && startswith(aws_lb_target_group.this.name, "drydock-dev-trading-api-")
+    error_message = "the target group's name must fit in AWS's 32 characters"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.retention_in_days == 7 && aws_cloudwatch_log_group.this.kms_key_id == "arn:aws:kms:us-east-1:123456789012:key/data"
+    error_message = "logs must end after the environment's retention, and be encrypted"
+  }
+
+  assert {
+    condition = alltrue([
+      for container in jsondecode(aws_ecs_task_definition.template.container_definitions) :
+      container.name == "trading_api" && endswith(container.image, ":unreleased") && container.stopTimeout == 30 && !can(container.environment)
+    ])
+    error_message = "the template holds the shape only; image tag, environment and secrets belong to a release"
+  }
+}
+
+run "spot_keeps_one_ordinary_task_and_no_database_no_secret" {
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    spot                = true
+    database_identifier = null
+  }
+
+  assert {
+    condition     = { for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider => strategy.base } == { FARGATE = 1, FARGATE_SPOT = 0 }
+    error_message = "with spot one task must stay on ordinary capacity"
+  }
+
+  assert {
+    condition = !anytrue([
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Sid == "ReadDatabaseSecret"
+    ])
+    error_message = "a workload without a database must not be able to read its secret"
+  }
+}
+
+run "wrong_inputs_are_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    path_patterns        = ["api/trading"]
+    priority             = 0
+    port                 = 80800
+    health_path          = "health"
+    health_grace_seconds = -1
+    cpu                  = 300
+    stop_timeout         = 600
+    log_retention_days   = 8
+  }
+
+  expect_failures = [
+    var.path_patterns,
+    var.priority,
+    var.port,
+    var.health_path,
+    var.health_grace_seconds,
+    var.cpu,
+    var.stop_timeout,
+    var.log_retention_days,
+  ]
+}
+
+run "memory_must_go_with_cpu" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    cpu    = 256
+    memory = 4096
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "a_name_must_fit_everywhere" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    name = "Trading API"
+  }
+
+  expect_failures = [var.name]
+}
