@@ -152,7 +152,8 @@ def plan(service: Service, tasks: Iterable[Task], now: float) -> Decision:
 
     fit = sum(task.fit for task in alive[primary])
     full = primary.state != "FAILED" and fit == len(alive[primary]) == service.desired
-    rest = [d for d in others if alive[d] or any(t.deployment is d and t.leaving for t in tasks)]
+    there = {t.deployment for t in tasks if t.alive or t.leaving}  # what stops now included
+    rest = [d for d in others if d in there]
     decision.completed = full and not rest and primary.state == "IN_PROGRESS"
     decision.steady = full and not rest and not decision.launch
     # A failed deployment stays visible until another one has taken its place.
