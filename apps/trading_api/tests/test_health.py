@@ -43,7 +43,7 @@ async def test_database_frozen_does_not_hang_requests(start, database_wire):
     answers = await asyncio.gather(*(task.http.get(f"{API}/instruments") for _ in range(30)))
     assert {answer.status_code for answer in answers} == {503}
     assert (await task.http.get("/health")).status_code == 200
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 6
     database_wire.up()
     async with asyncio.timeout(10):
         while (await task.http.get("/ready")).status_code != 200:
@@ -58,7 +58,7 @@ async def test_an_exhausted_pool_says_so_instead_of_hanging(start, sql):
         assert await blocked(sql, "FROM instruments", at_least=2) == 2
         begin = time.monotonic()
         refused = await task.http.get(f"{API}/instruments")
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 2
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         error = refused.json()["error"]

@@ -123,16 +123,16 @@ async def test_redis_gone_and_back(start, environment, redis_wire):
 
 async def test_redis_silent_costs_one_time_out_and_no_error(start, environment, redis_wire):
     task = await start(
-        redis_url=redis_url(environment, redis_wire), redis_timeout=0.2, cache_memory_ttl=0
+        redis_url=redis_url(environment, redis_wire), redis_timeout=0.5, cache_memory_ttl=0
     )
     await read(task)
     redis_wire.silent()
     begin = time.monotonic()
     assert await read(task) == "miss"
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 3
     begin = time.monotonic()
     assert [await read(task) for _ in range(20)] == ["miss"] * 20
-    assert time.monotonic() - begin < 1.0, "requests still wait for Redis"
+    assert time.monotonic() - begin < 3, "requests still wait for Redis"
 
 
 async def test_it_starts_without_redis(start):

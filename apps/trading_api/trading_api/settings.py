@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="Use redis://host:port/0, or rediss://host:port/0 where the cache has TLS."
     )
     redis_connect_timeout: Seconds = Field(1.0, description="Longest wait to connect to Redis.")
-    redis_timeout: Seconds = Field(0.25, description="Longest wait for one answer of Redis.")
+    redis_timeout: Seconds = Field(0.5, description="Longest wait for one answer of Redis.")
     cache_ttl: int = Field(30, ge=1, le=86400, description="Life of a cached read in Redis.")
     cache_memory_ttl: float = Field(
         0.2, ge=0, le=60, description="Life of a cached read in the task's own memory; 0 for none."
