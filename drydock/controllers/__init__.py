@@ -1,8 +1,10 @@
 """One controller per AWS service; each knows the API's state and its own parts, no other's."""
 
 from drydock.controller import Cloud, Controller
+from drydock.controllers.cache import CacheController
 from drydock.controllers.database import DatabaseController
 from drydock.controllers.ecs import EcsController
+from drydock.controllers.load_balancer import LoadBalancerController
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
 
@@ -13,5 +15,7 @@ def all_of(cloud: Cloud) -> list[Controller]:
         NetworkController(cloud),
         RegistryController(cloud),
         DatabaseController(cloud),
+        CacheController(cloud),
+        LoadBalancerController(cloud),
         EcsController(cloud),
     ]

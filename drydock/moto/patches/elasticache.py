@@ -1,0 +1,294 @@
+"""ElastiCache: what moto lacks for replication groups, parameter groups and their members.
+
+A replication group's states and endpoints are left to the controller.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.backends import get_backend
+from moto.elasticache.exceptions import CacheSubnetGroupNotFound
+from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
+
+from drydock.errors import ApiError
+from drydock.moto.api import PASS, Context, Handler
+
+_TAGGABLE = re.compile(
+    r"^arn:aws:elasticache:.*:[0-9]*:"
+    r"(cluster|snapshot|subnetgroup|replicationgroup|parametergroup|user):.*$"
+)
+# ModifyReplicationGroup's parameters that moto ignores → attributes of its group.
+_MODIFIABLE = {
+    "AutoMinorVersionUpgrade": "auto_minor_version_upgrade",
+    "CacheParameterGroupName": "cache_parameter_group_name",
+    "EngineVersion": "engine_version",
+    "NotificationTopicArn": "notification_topic_arn",
+    "PreferredMaintenanceWindow": "preferred_maintenance_window",
+    "SecurityGroupIds": "security_group_ids",
+    "SnapshotWindow": "snapshot_window",
+}
+
+
+@dataclass
+class ParameterGroup:
+    name: str
+    family: str
+    description: str
+    arn: str
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def shape(self) -> dict[str, Any]:
+        return {
+            "CacheParameterGroupName": self.name,
+            "CacheParameterGroupFamily": self.family,
+            "Description": self.description,
+            "IsGlobal": False,
+            "ARN": self.arn,
+        }
+
+
+def _backend(context: Context) -> ElastiCacheBackend:
+    return get_backend("elasticache")[context.account_id][context.region]
+
+
+def apply() -> None:
+    make_backend, make_group = ElastiCacheBackend.__init__, ReplicationGroup.__init__
+
+    def backend_init(self: ElastiCacheBackend, *arguments: Any, **named: Any) -> None:
+        make_backend(self, *arguments, **named)
+        self.arn_regex = _TAGGABLE
+        self.parameter_groups: dict[str, ParameterGroup] = {}
+
+    def group_init(self: ReplicationGroup, **named: Any) -> None:
+        make_group(self, **named)
+        self.status = "creating"
+        self.region = named["region_name"]
+        self.tokens = tuple(filter(None, [named["auth_token"]]))
+        self.port = int(self.port)
+        self.auto_minor_version_upgrade = str(self.auto_minor_version_upgrade).lower() != "false"
+        count = named["num_cache_clusters"] or (named["replicas_per_node_group"] or 0) + 1
+        self.node_groups = [{"node_group_id": "0001", "node_group_members": []}]
+        resize(self, count)
+
+    def delete_group(self: ElastiCacheBackend, replication_group_id: str, **_: Any) -> Any:
+        [group] = self.describe_replication_groups(replication_group_id)
+        group.status = "deleting"
+        return group
+
+    ElastiCacheBackend.__init__ = backend_init
+    ReplicationGroup.__init__ = group_init
+    ElastiCacheBackend.delete_replication_group = delete_group
+
+
+def subnets(group: ReplicationGroup) -> list[dict[str, Any]]:
+    """The subnet group's subnets, as moto notes them."""
+    backend = get_backend("elasticache")[group.arn.split(":")[4]][group.region]
+    return backend.describe_cache_subnet_groups(group.cache_subnet_group_name)[0].subnets
+
+
+def resize(group: ReplicationGroup, count: int) -> None:
+    """Gives the group so many members, spread over its subnets; the first begins as primary."""
+    members, places = group.node_groups[0]["node_group_members"], subnets(group)
+    del members[count:]
+    for number in range(len(members), count):
+        members.append(
+            {
+                "cache_cluster_id": f"{group.replication_group_id}-{number + 1:03}",
+                "cache_node_id": "0001",
+                "preferred_availability_zone": places[number % len(places)][
+                    "subnet_availability_zone"
+                ],
+                "current_role": "replica" if number else "primary",
+            }
+        )
+    group.member_clusters = [member["cache_cluster_id"] for member in members]
+    keeps = group.snapshot_retention_limit > 0
+    group.snapshotting_cluster_id = group.member_clusters[-1] if keeps else None
+
+
+def operations() -> dict[tuple[str, str], Handler]:
+    handlers = {
+        "CreateCacheParameterGroup": _create_parameters,
+        "DescribeCacheParameterGroups": _describe_parameter_groups,
+        "DescribeCacheParameters": _describe_parameters,
+        "ModifyCacheParameterGroup": _modify_parameters,
+        "ResetCacheParameterGroup": _reset_parameters,
+        "DeleteCacheParameterGroup": _delete_parameters,
+        "DeleteCacheSubnetGroup": _delete_subnets,
+        "DescribeCacheClusters": _describe_clusters,
+        "ModifyReplicationGroup": _modify_group,
+        "IncreaseReplicaCount": _count_replicas,
+        "DecreaseReplicaCount": _count_replicas,
+    }
+    return {("elasticache", action): handler for action, handler in handlers.items()}
+
+
+# --- parameter and subnet groups ---------------------------------------------------
+
+
+def _parameter_group(context: Context, given: dict[str, Any]) -> ParameterGroup:
+    name = given["CacheParameterGroupName"]
+    group = _backend(context).parameter_groups.get(name)
+    if group is None:
+        raise ApiError("CacheParameterGroupNotFound", f"CacheParameterGroup {name} not found.", 404)
+    return group
+
+
+def _create_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    backend, name = _backend(context), given["CacheParameterGroupName"]
+    if name in backend.parameter_groups:
+        raise ApiError(
+            "CacheParameterGroupAlreadyExists", f"CacheParameterGroup {name} already exists."
+        )
+    arn = context.arn("elasticache", f"parametergroup:{name}")
+    group = ParameterGroup(name, given["CacheParameterGroupFamily"], given["Description"], arn)
+    backend.parameter_groups[name] = group
+    backend.tagging_service.tag_resource(arn, given.get("Tags") or [])
+    return {"CacheParameterGroup": group.shape()}
+
+
+def _describe_parameter_groups(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    if given.get("CacheParameterGroupName"):
+        groups = [_parameter_group(context, given)]
+    else:
+        groups = list(_backend(context).parameter_groups.values())
+    return {"CacheParameterGroups": [group.shape() for group in groups]}
+
+
+def _describe_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    rows = _parameter_group(context, given).parameters.items()
+    return {
+        "Parameters": [
+            {"ParameterName": key, "ParameterValue": value, "Source": "user", "IsModifiable": True}
+            for key, value in rows
+        ]
+    }
+
+
+def _modify_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    group = _parameter_group(context, given)
+    for row in given["ParameterNameValues"]:
+        group.parameters[row["ParameterName"]] = row["ParameterValue"]
+    return {"CacheParameterGroupName": group.name}
+
+
+def _reset_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    group = _parameter_group(context, given)
+    if given.get("ResetAllParameters"):
+        group.parameters.clear()
+    for row in given.get("ParameterNameValues") or []:
+        group.parameters.pop(row["ParameterName"], None)
+    return {"CacheParameterGroupName": group.name}
+
+
+def _delete_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    del _backend(context).parameter_groups[_parameter_group(context, given).name]
+    return {}
+
+
+def _delete_subnets(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    name = given["CacheSubnetGroupName"]
+    if _backend(context).cache_subnet_groups.pop(name, None) is None:
+        raise ApiError("CacheSubnetGroupNotFoundFault", CacheSubnetGroupNotFound(name).message)
+    return {}
+
+
+# --- replication groups --------------------------------------------------------------
+
+
+def _group(context: Context, given: dict[str, Any]) -> ReplicationGroup:
+    name = given["ReplicationGroupId"]
+    group = _backend(context).replication_groups.get(name)
+    if group is None:
+        raise ApiError("ReplicationGroupNotFoundFault", f"ReplicationGroup {name} not found.", 404)
+    if group.status != "available":
+        raise ApiError(
+            "InvalidReplicationGroupState", f"ReplicationGroup {name} is {group.status}."
+        )
+    return group
+
+
+def _modify_group(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    group = _group(context, given)
+    for parameter, attribute in _MODIFIABLE.items():
+        if given.get(parameter) is not None:
+            setattr(group, attribute, given[parameter])
+    if strategy := given.get("AuthTokenUpdateStrategy"):
+        # ROTATE lets the token before it in as well, until a SET.
+        kept = {"ROTATE": group.tokens[-1:], "SET": (), "DELETE": ()}[strategy]
+        group.tokens = (*kept, *filter(None, [given.get("AuthToken")]))
+        group.auth_token_enabled = bool(group.tokens)
+    group.status = "modifying"
+    return PASS
+
+
+def _count_replicas(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    group = _group(context, given)
+    resize(group, given["NewReplicaCount"] + 1)
+    group.status = "modifying"
+    return {
+        "ReplicationGroup": {
+            "ReplicationGroupId": group.replication_group_id,
+            "Status": group.status,
+            "MemberClusters": group.member_clusters,
+            "ARN": group.arn,
+        }
+    }
+
+
+def _describe_clusters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    wanted = given.get("CacheClusterId")
+    for group in _backend(context).replication_groups.values():
+        for member in group.node_groups[0]["node_group_members"]:
+            if member["cache_cluster_id"] == wanted:
+                return {"CacheClusters": [_cluster(context, group, member)]}
+    return PASS
+
+
+def _cluster(context: Context, group: ReplicationGroup, member: dict[str, Any]) -> dict[str, Any]:
+    name, version = member["cache_cluster_id"], str(group.engine_version or "7.1")
+    endpoint = member.get("read_endpoint")
+    return {
+        "CacheClusterId": name,
+        "ARN": context.arn("elasticache", f"cluster:{name}"),
+        "ReplicationGroupId": group.replication_group_id,
+        "CacheClusterStatus": group.status,
+        "CacheClusterCreateTime": group.replication_group_create_time,
+        "Engine": group.engine,
+        "EngineVersion": version if version.count(".") > 1 else f"{version}.0",
+        "CacheNodeType": group.cache_node_type,
+        "NumCacheNodes": 1,
+        "CacheNodes": [
+            {
+                "CacheNodeId": "0001",
+                "CacheNodeStatus": group.status,
+                "CustomerAvailabilityZone": member["preferred_availability_zone"],
+                **(
+                    {"Endpoint": {"Address": endpoint["address"], "Port": endpoint["port"]}}
+                    if endpoint
+                    else {}
+                ),
+            }
+        ],
+        "PreferredAvailabilityZone": member["preferred_availability_zone"],
+        "PreferredMaintenanceWindow": group.preferred_maintenance_window or "sun:05:00-sun:06:00",
+        "SnapshotRetentionLimit": group.snapshot_retention_limit,
+        "SnapshotWindow": group.snapshot_window,
+        "CacheSubnetGroupName": group.cache_subnet_group_name,
+        "CacheParameterGroup": {
+            "CacheParameterGroupName": group.cache_parameter_group_name
+            or f"default.{group.engine}{version.split('.')[0]}",
+            "ParameterApplyStatus": "in-sync",
+        },
+        "SecurityGroups": [
+            {"SecurityGroupId": id_, "Status": "active"} for id_ in group.security_group_ids or []
+        ],
+        "AutoMinorVersionUpgrade": group.auto_minor_version_upgrade,
+        "TransitEncryptionEnabled": group.transit_encryption_enabled,
+        "TransitEncryptionMode": group.transit_encryption_mode,
+        "AtRestEncryptionEnabled": group.at_rest_encryption_enabled,
+        "AuthTokenEnabled": group.auth_token_enabled,
+        "NetworkType": "ipv4",
+        "IpDiscovery": "ipv4",
+    }
