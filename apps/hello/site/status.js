@@ -13,31 +13,27 @@ const get = async (path) => {
   return answer;
 };
 
-const ready = async () => {
+const check = async (id, path, judge) => {
   try {
-    const answer = await get("api/trading/ready");
-    const body = await answer.json();
-    const state = !answer.ok ? "down" : body.status === "ready" ? "up" : "warn";
-    show("ready", state, `${answer.status} · ${body.status}`);
+    const begin = performance.now();
+    const answer = await get(path);
+    const took = `${(performance.now() - begin).toFixed(0)} ms`;
+    const [state, text] = judge(answer, await answer.json(), took);
+    show(id, state, `${answer.status} · ${text}`);
   } catch (problem) {
-    show("ready", "down", problem.message === "not deployed" ? "not deployed" : "no answer");
+    show(id, "down", problem.message === "not deployed" ? "not deployed" : "no answer");
   }
 };
 
-const hot = async () => {
-  try {
-    const begin = performance.now();
-    const answer = await get("api/trading/instruments/SOL-USD");
-    const took = (performance.now() - begin).toFixed(0);
-    const cache = answer.headers.get("x-cache");
-    show("hot", answer.ok ? "up" : "down",
-      answer.ok ? `${answer.status} · cache ${cache} · ${took} ms` : `${answer.status}`);
-  } catch (problem) {
-    show("hot", "down", problem.message === "not deployed" ? "not deployed" : "no answer");
-  }
+const look = () => {
+  check("health", "health", (answer, body) => [answer.ok ? "up" : "down", body.status]);
+  check("ready", "api/trading/ready", (answer, body) =>
+    [!answer.ok ? "down" : body.status === "ready" ? "up" : "warn", body.status]);
+  check("hot", "api/trading/instruments/SOL-USD", (answer, body, took) => answer.ok
+    ? ["up", `cache ${answer.headers.get("x-cache")} · ${took}`]
+    : ["down", body.error.code]);
 };
 
 document.getElementById("host").textContent = location.host;
-const look = () => { ready(); hot(); };
 look();
 setInterval(look, 5000);
