@@ -3,7 +3,7 @@
 import json
 
 from moto.backends import get_backend
-from moto.core.exceptions import ServiceException
+from moto.secretsmanager.exceptions import SecretsManagerClientError
 from moto.ssm.exceptions import ParameterVersionNotFound
 
 from drydock.errors import DrydockError
@@ -41,10 +41,8 @@ def _secret(value_from: str) -> str:
     backend = get_backend("secretsmanager")[ACCOUNT_ID][fields[3]]
     try:
         found = backend.get_secret_value(arn, version or None, stage or None)
-    except (ServiceException, KeyError) as error:
-        kind = getattr(error, "code", None) or "ResourceNotFoundException"
-        text = getattr(error, "message", None) or "Secrets Manager can't find the secret."
-        raise DrydockError(f"{intro}{kind}: {text}") from None
+    except SecretsManagerClientError as error:
+        raise DrydockError(f"{intro}{error.error_type}: {error.message}") from None
     value = found.get("SecretString")
     if value is None:
         raise DrydockError(f"{intro}the secret is binary; a container needs a string.")

@@ -87,14 +87,17 @@ class EcsController(Controller):
 
     def _step(self, service: Service, healths: Mapping[str, Mapping]) -> None:
         tasks, at = self._registry.of(service), time.monotonic()
+        failed = service.primary.failed
         for task in tasks:
             found = {t: healths.get(t[0], {}).get((task.ip, t[1])) for t in task.targets}
             scheduler.judge(task, {t: h and h.state for t, h in found.items()}, at)
             if task.stop_code in ("TaskFailedToStart", "EssentialContainerExited"):
                 scheduler.account(task, at)
+        if failed < scheduler.FAILING <= service.primary.failed:
+            service.say("is unable to consistently start tasks successfully.")
         decision = scheduler.plan(service, tasks, at)
         for task, reason in decision.stop.items():
-            self._stop(service, task, reason, at)
+            self._stop_task(service, task, reason, at)
         for deployment, number in decision.launch.items():
             self._launch(service, deployment, number)
         for deployment in decision.forget:
@@ -161,7 +164,7 @@ class EcsController(Controller):
             ]
         return made
 
-    def _stop(self, service: Service, task: Task, reason: str, at: float) -> None:
+    def _stop_task(self, service: Service, task: Task, reason: str, at: float) -> None:
         if task.unfit:
             scheduler.account(task, at)
             if task.health == "UNHEALTHY":

@@ -14,7 +14,8 @@ from drydock.controllers.ecs.model import Deployment, Service, Task
 # A task with neither a target nor a health check is fit once it has run for so long; AWS
 # says RUNNING, but an image that exits at once passes through that too.
 SETTLE_SECONDS = 3.0
-_BREAKER_MIN, _BREAKER_MAX = 3, 200
+FAILING = 3  # failed tasks in a row from which a service is said to fail
+_BREAKER_MAX = 200
 # AWS spaces failing launches up to minutes apart; half a minute shows the same and a
 # circuit breaker still trips within one.
 _BACK_OFF_MAX = 30.0
@@ -45,7 +46,7 @@ class Decision:
 
 def threshold(desired: int) -> int:
     """Failed tasks in a row that trip the circuit breaker."""
-    return min(max(math.ceil(0.5 * desired), _BREAKER_MIN), _BREAKER_MAX)
+    return min(max(math.ceil(0.5 * desired), FAILING), _BREAKER_MAX)
 
 
 def back_off(failed: int) -> float:

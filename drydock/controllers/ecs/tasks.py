@@ -78,6 +78,12 @@ class Engine:
                 setattr(task, key, value)
         self._changed()
 
+    def say(self, task: Task, text: str) -> None:
+        """Adds an event to the task's service."""
+        with self._lock:
+            if task.service:
+                task.service.say(text)
+
     def stop(self, task: Task, code: str, reason: str) -> None:
         """Asks a task to stop, in AWS's words."""
         with self._lock:
@@ -210,6 +216,7 @@ class _Life:
             except ApiError as error:
                 raise DrydockError(f"ResourceInitializationError: {error.message}") from None
             targets.append((group, port))
+            self._engine.say(self._task, f"registered 1 targets in (target-group {group})")
         self._set(status="ACTIVATING")
         return tuple(targets)
 
@@ -244,6 +251,7 @@ class _Life:
         for group, port in task.targets:
             with contextlib.suppress(ApiError):  # the group is gone
                 elbv2.deregister_target(group, task.ip, port)
+                self._engine.say(task, f"deregistered 1 targets in (target-group {group})")
         if started and not self._dead(0):
             self._set(status="DEACTIVATING")
             while self._draining() and not self._dead(_TICK) and not self._ended.is_set():
