@@ -165,13 +165,13 @@ class DatabaseController(EngineController):
                 "No default subnet detected in VPC: the embedded cloud has no default VPC to run "
                 f"{given['DBInstanceIdentifier']} in; name a DB subnet group.",
             )
-        if given.get("MasterUsername") == "rdsadmin":
-            raise ApiError(
-                "InvalidParameterValue",
-                "MasterUsername rdsadmin cannot be used as it is a reserved word used by the "
-                "engine",
-            )
-        given.setdefault("EngineVersion", _MAJOR)
+        user = given.get("MasterUsername")
+        if not user or user == "rdsadmin":
+            reason = "cannot be used as it is a reserved word used by the engine"
+            raise ApiError("InvalidParameterValue", f"MasterUsername {user} {reason}")
+        if not given.get("MasterUserPassword") and not given.get("ManageMasterUserPassword"):
+            reason = "must be provided, or managed by RDS (ManageMasterUserPassword)"
+            raise ApiError("InvalidParameterValue", f"MasterUserPassword {reason}")
         return PASS
 
     def _rotate(self, context: Context, given: dict[str, Any]) -> dict[str, Any]:

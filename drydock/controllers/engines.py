@@ -10,7 +10,6 @@ from typing import Any
 
 from drydock import images
 from drydock.controller import Cloud, Controller
-from drydock.errors import DrydockError
 from drydock.podman import Part
 
 _LOOK_SECONDS = 15.0
@@ -68,15 +67,14 @@ class EngineController(Controller):
         for item in items:
             try:
                 self.tend(item, parts)
-            except DrydockError as error:
+            except Exception as error:  # one that fails must not hold up the others
                 first_error = first_error or error
         if first_error:
             raise first_error
-        after = self.wanted()
-        settled = all(item.status in self.settled for item in after)
+        settled = all(item.status in self.settled for item in self.wanted())
         self.interval = 1.0 if settled else 0.3
         if settled:
-            self._seen = after
+            self._seen = items  # what changed meanwhile differs from it, and has its turn
 
     # --- nodes -------------------------------------------------------------------
 

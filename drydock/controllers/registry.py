@@ -11,6 +11,7 @@ import datetime
 import hmac
 import http.client
 import json
+import logging
 import os
 import re
 import socket
@@ -26,6 +27,7 @@ from drydock.controller import Cloud, Controller
 from drydock.moto import ecr
 from drydock.moto.api import Context, Handler
 
+log = logging.getLogger("drydock.registry")
 _BLOCK = 256 * 1024
 _MANIFEST_LIMIT = 4 * 1024 * 1024  # the registry's own limit
 _START_SECONDS = 30
@@ -42,7 +44,7 @@ _CONFIGURATION = {
 
 class RegistryController(Controller):
     name = "registry"
-    interval = 5.0
+    interval = 15.0
 
     def __init__(self, cloud: Cloud):
         super().__init__(cloud)
@@ -126,6 +128,10 @@ class _Proxy(ThreadingHTTPServer):
         self.pushing = threading.Lock()  # check, push and register of a tag are one act
         super().__init__(address, _Request)
 
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away in the middle is its own affair."""
+        log.debug("a request to the registry ended", exc_info=True)
+
 
 class _Request(BaseHTTPRequestHandler):
     server: _Proxy
@@ -150,8 +156,7 @@ class _Request(BaseHTTPRequestHandler):
             text = f"The repository with name '{name}' does not exist in the registry"
             return self._refuse(404, "NAME_UNKNOWN", text)
         if kind == "manifests" and self.command == "PUT":
-            with self.server.pushing:
-                return self._push(name, rest)
+            return self._push(name, rest)
         if self.command == "DELETE" and kind == "manifests":
             return self._refuse(405, "UNSUPPORTED", "Delete images with BatchDeleteImage")
         if kind == "manifests":
@@ -197,24 +202,21 @@ class _Request(BaseHTTPRequestHandler):
         self._say(200, manifest.content, headers)
 
     def _push(self, name: str, reference: str) -> None:
-        tag = None if ":" in reference else reference
-        try:
-            ecr.check_push(name, tag)
-        except ecr.TagIsImmutable:
-            return self._refuse(
-                400,
-                "TAG_INVALID",
-                f"The image tag '{tag}' already exists in the '{name}' repository and cannot be "
-                "overwritten because the tag is immutable.",
-            )
         content = b""
         for block in self._body():
             content += block
             if len(content) > _MANIFEST_LIMIT:
                 self.close_connection = True
                 return self._refuse(400, "MANIFEST_INVALID", "The manifest is larger than 4 MiB")
-        media_type = self.headers["Content-Type"]
-        self._relay(content, lambda: ecr.register(name, tag, content, media_type))
+        tag, media_type = None if ":" in reference else reference, self.headers["Content-Type"]
+        with self.server.pushing:
+            try:
+                ecr.check_push(name, tag)
+            except ecr.TagIsImmutable:
+                text = f"The image tag '{tag}' already exists in the '{name}' repository and "
+                text += "cannot be overwritten because the tag is immutable."
+                return self._refuse(400, "TAG_INVALID", text)
+            self._relay(content, lambda: ecr.register(name, tag, content, media_type))
 
     # --- through to the registry -------------------------------------------------
 
@@ -261,12 +263,14 @@ class _Request(BaseHTTPRequestHandler):
         try:
             upstream.request(self.command, self.path, body, headers, encode_chunked=chunked)
             answer = upstream.getresponse()
+        except OSError as error:
+            upstream.close()
+            self.close_connection = True
+            return self._refuse(503, "UNAVAILABLE", f"The registry does not answer ({error})")
+        try:
             if created and answer.status == 201:
                 created()
             self._answer(answer)
-        except OSError as error:
-            self.close_connection = True
-            self._refuse(503, "UNAVAILABLE", f"The registry does not answer ({error})")
         finally:
             upstream.close()
 

@@ -74,6 +74,8 @@ def check_push(name: str, tag: str | None) -> None:
     Raises:
         TagIsImmutable: the tag exists and the repository (less its exclusions) is immutable.
     """
+    if tag is None:
+        return
     repository = _repository(name)
     backend = get_backend("ecr")[ACCOUNT_ID][repository.region_name]
     try:

@@ -54,7 +54,7 @@ def caches() -> list[Cache]:
 def _cache(region: str, backend: Any, group: ReplicationGroup) -> Cache:
     shard, places = group.node_groups[0], subnets(group)
     members = shard["node_group_members"]
-    parameters = backend.parameter_groups.get(group.cache_parameter_group_name)
+    parameters = backend.parameters.get(group.cache_parameter_group_name, {})
     return Cache(
         region=region,
         id=group.replication_group_id,
@@ -69,7 +69,7 @@ def _cache(region: str, backend: Any, group: ReplicationGroup) -> Cache:
             for number, member in enumerate(members)
         ),
         primary=next(m["cache_cluster_id"] for m in members if m["current_role"] == "primary"),
-        parameters=tuple(sorted(parameters.parameters.items())) if parameters else (),
+        parameters=tuple(sorted(parameters.items())),
     )
 
 

@@ -16,6 +16,7 @@ class Database:
     """A PostgreSQL instance.
 
     Attributes:
+        key: unique among all regions and for good: a new name doesn't change it.
         status: AWS's word: creating, available, stopping, stopped, starting, rebooting,
             deleting, incompatible-parameters.
         password: the master user's, from the secret that RDS manages or as it was given.
@@ -26,6 +27,7 @@ class Database:
 
     region: str
     id: str
+    key: str
     status: str
     instance_class: str
     port: int
@@ -36,11 +38,6 @@ class Database:
     name: str | None
     subnet_id: str
     parameters: tuple[tuple[str, str], ...]
-
-    @property
-    def key(self) -> str:
-        """Unique among all regions."""
-        return f"{self.region}-{self.id}"
 
 
 def _instances() -> Iterator[tuple[str, DBInstance]]:
@@ -63,6 +60,7 @@ def _database(region: str, instance: DBInstance) -> Database:
     return Database(
         region=region,
         id=instance.db_instance_identifier,
+        key=instance.real_key,
         status=instance.status,
         instance_class=instance.db_instance_class,
         port=int(instance.port),

@@ -4,11 +4,9 @@ A replication group's states and endpoints are left to the controller.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from moto.backends import get_backend
-from moto.elasticache.exceptions import CacheSubnetGroupNotFound
 from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
 
 from drydock.errors import ApiError
@@ -30,24 +28,6 @@ _MODIFIABLE = {
 }
 
 
-@dataclass
-class ParameterGroup:
-    name: str
-    family: str
-    description: str
-    arn: str
-    parameters: dict[str, str] = field(default_factory=dict)
-
-    def shape(self) -> dict[str, Any]:
-        return {
-            "CacheParameterGroupName": self.name,
-            "CacheParameterGroupFamily": self.family,
-            "Description": self.description,
-            "IsGlobal": False,
-            "ARN": self.arn,
-        }
-
-
 def _backend(context: Context) -> ElastiCacheBackend:
     return get_backend("elasticache")[context.account_id][context.region]
 
@@ -58,7 +38,8 @@ def apply() -> None:
     def backend_init(self: ElastiCacheBackend, *arguments: Any, **named: Any) -> None:
         make_backend(self, *arguments, **named)
         self.arn_regex = _TAGGABLE
-        self.parameter_groups: dict[str, ParameterGroup] = {}
+        self.parameter_groups: dict[str, dict[str, Any]] = {}  # as AWS describes them
+        self.parameters: dict[str, dict[str, str]] = {}  # what each sets
 
     def group_init(self: ReplicationGroup, **named: Any) -> None:
         make_group(self, **named)
@@ -127,12 +108,11 @@ def operations() -> dict[tuple[str, str], Handler]:
 # --- parameter and subnet groups ---------------------------------------------------
 
 
-def _parameter_group(context: Context, given: dict[str, Any]) -> ParameterGroup:
+def _parameters(context: Context, given: dict[str, Any]) -> dict[str, str]:
     name = given["CacheParameterGroupName"]
-    group = _backend(context).parameter_groups.get(name)
-    if group is None:
+    if name not in _backend(context).parameter_groups:
         raise ApiError("CacheParameterGroupNotFound", f"CacheParameterGroup {name} not found.", 404)
-    return group
+    return _backend(context).parameters[name]
 
 
 def _create_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
@@ -141,56 +121,57 @@ def _create_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any
         raise ApiError(
             "CacheParameterGroupAlreadyExists", f"CacheParameterGroup {name} already exists."
         )
-    arn = context.arn("elasticache", f"parametergroup:{name}")
-    group = ParameterGroup(name, given["CacheParameterGroupFamily"], given["Description"], arn)
-    backend.parameter_groups[name] = group
-    backend.tagging_service.tag_resource(arn, given.get("Tags") or [])
-    return {"CacheParameterGroup": group.shape()}
+    arn, tags = context.arn("elasticache", f"parametergroup:{name}"), given.pop("Tags", [])
+    backend.parameter_groups[name] = {**given, "IsGlobal": False, "ARN": arn}
+    backend.parameters[name] = {}
+    backend.tagging_service.tag_resource(arn, tags)
+    return {"CacheParameterGroup": backend.parameter_groups[name]}
 
 
 def _describe_parameter_groups(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    if given.get("CacheParameterGroupName"):
-        groups = [_parameter_group(context, given)]
-    else:
-        groups = list(_backend(context).parameter_groups.values())
-    return {"CacheParameterGroups": [group.shape() for group in groups]}
+    groups = _backend(context).parameter_groups
+    if name := given.get("CacheParameterGroupName"):
+        _parameters(context, given)
+        groups = {name: groups[name]}
+    return {"CacheParameterGroups": list(groups.values())}
 
 
 def _describe_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    rows = _parameter_group(context, given).parameters.items()
     return {
         "Parameters": [
             {"ParameterName": key, "ParameterValue": value, "Source": "user", "IsModifiable": True}
-            for key, value in rows
+            for key, value in _parameters(context, given).items()
         ]
     }
 
 
 def _modify_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    group = _parameter_group(context, given)
-    for row in given["ParameterNameValues"]:
-        group.parameters[row["ParameterName"]] = row["ParameterValue"]
-    return {"CacheParameterGroupName": group.name}
+    rows = given["ParameterNameValues"]
+    _parameters(context, given).update({r["ParameterName"]: r["ParameterValue"] for r in rows})
+    return {"CacheParameterGroupName": given["CacheParameterGroupName"]}
 
 
 def _reset_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    group = _parameter_group(context, given)
+    parameters = _parameters(context, given)
     if given.get("ResetAllParameters"):
-        group.parameters.clear()
+        parameters.clear()
     for row in given.get("ParameterNameValues") or []:
-        group.parameters.pop(row["ParameterName"], None)
-    return {"CacheParameterGroupName": group.name}
+        parameters.pop(row["ParameterName"], None)
+    return {"CacheParameterGroupName": given["CacheParameterGroupName"]}
 
 
 def _delete_parameters(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    del _backend(context).parameter_groups[_parameter_group(context, given).name]
+    _parameters(context, given)
+    del _backend(context).parameter_groups[given["CacheParameterGroupName"]]
     return {}
 
 
 def _delete_subnets(context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    name = given["CacheSubnetGroupName"]
-    if _backend(context).cache_subnet_groups.pop(name, None) is None:
-        raise ApiError("CacheSubnetGroupNotFoundFault", CacheSubnetGroupNotFound(name).message)
+    backend, name = _backend(context), given["CacheSubnetGroupName"]
+    if any(group.cache_subnet_group_name == name for group in backend.replication_groups.values()):
+        raise ApiError("CacheSubnetGroupInUse", f"Cache subnet group {name} is in use.")
+    if backend.cache_subnet_groups.pop(name, None) is None:
+        raise ApiError("CacheSubnetGroupNotFoundFault", f"Cache subnet group {name} not found.")
     return {}
 
 
@@ -248,7 +229,10 @@ def _describe_clusters(context: Context, given: dict[str, Any]) -> dict[str, Any
 
 def _cluster(context: Context, group: ReplicationGroup, member: dict[str, Any]) -> dict[str, Any]:
     name, version = member["cache_cluster_id"], str(group.engine_version or "7.1")
-    endpoint = member.get("read_endpoint")
+    node = {"CacheNodeId": "0001", "CacheNodeStatus": group.status}
+    if endpoint := member.get("read_endpoint"):
+        node["Endpoint"] = {"Address": endpoint["address"], "Port": endpoint["port"]}
+    parameters = group.cache_parameter_group_name or f"default.{group.engine}{version[0]}"
     return {
         "CacheClusterId": name,
         "ARN": context.arn("elasticache", f"cluster:{name}"),
@@ -259,26 +243,14 @@ def _cluster(context: Context, group: ReplicationGroup, member: dict[str, Any]) 
         "EngineVersion": version if version.count(".") > 1 else f"{version}.0",
         "CacheNodeType": group.cache_node_type,
         "NumCacheNodes": 1,
-        "CacheNodes": [
-            {
-                "CacheNodeId": "0001",
-                "CacheNodeStatus": group.status,
-                "CustomerAvailabilityZone": member["preferred_availability_zone"],
-                **(
-                    {"Endpoint": {"Address": endpoint["address"], "Port": endpoint["port"]}}
-                    if endpoint
-                    else {}
-                ),
-            }
-        ],
+        "CacheNodes": [node],
         "PreferredAvailabilityZone": member["preferred_availability_zone"],
         "PreferredMaintenanceWindow": group.preferred_maintenance_window or "sun:05:00-sun:06:00",
         "SnapshotRetentionLimit": group.snapshot_retention_limit,
         "SnapshotWindow": group.snapshot_window,
         "CacheSubnetGroupName": group.cache_subnet_group_name,
         "CacheParameterGroup": {
-            "CacheParameterGroupName": group.cache_parameter_group_name
-            or f"default.{group.engine}{version.split('.')[0]}",
+            "CacheParameterGroupName": parameters,
             "ParameterApplyStatus": "in-sync",
         },
         "SecurityGroups": [

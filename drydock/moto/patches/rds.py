@@ -13,7 +13,7 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBInstance, DBParameterGroup, MasterUserSecret, RDSBackend
 
 from drydock.errors import ApiError
-from drydock.moto.api import Context, Handler
+from drydock.moto.api import PASS, Context, Handler
 
 
 def _wrap(owner: type, name: str, after: Any) -> None:
@@ -36,6 +36,8 @@ def _made(_: None, database: DBInstance, given: dict[str, Any]) -> None:
             setattr(database, key, given[key])
     if database.db_cluster_identifier is None:
         database.status, database.real_address = "creating", None
+        number = database.dbi_resource_id[-6:].lower()
+        database.real_key = f"{database.db_instance_identifier}-{number}"
 
 
 def _move(database: DBInstance, status: str) -> None:
@@ -96,6 +98,7 @@ def apply() -> None:
         )
     _wrap(DBParameterGroup, "update_parameters", _given)
     RDSBackend.delete_db_instance = _delete(RDSBackend.delete_db_instance)
+    DBInstance.default_engine_versions = {**DBInstance.default_engine_versions, "postgres": "17.4"}
     DBInstance.endpoint = property(_endpoint)
     DBInstance.default_db_parameter_group_details = _default_group
     MasterUserSecret._generate_secret_string = _credentials
@@ -104,7 +107,21 @@ def apply() -> None:
 
 
 def operations() -> dict[tuple[str, str], Handler]:
-    return {("rds", "ResetDBParameterGroup"): _reset_group}
+    return {
+        ("rds", "ResetDBParameterGroup"): _reset_group,
+        ("rds", "DeleteDBParameterGroup"): _refuse_if_used,
+    }
+
+
+def _refuse_if_used(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    name = given["DBParameterGroupName"]
+    databases = get_backend("rds")[context.account_id][context.region].databases
+    if users := [key for key, one in databases.items() if one.db_parameter_group_name == name]:
+        raise ApiError(
+            "InvalidDBParameterGroupState",
+            f"DB instances are still members of {name}: {', '.join(users)}",
+        )
+    return PASS
 
 
 def _reset_group(context: Context, given: dict[str, Any]) -> dict[str, Any]:

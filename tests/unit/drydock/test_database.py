@@ -11,7 +11,8 @@ from drydock.controllers.database import configuration, identifier, literal, mem
 from drydock.moto.rds import Database
 
 DATABASE = Database(
-    region="us-east-1", id="app", status="creating", instance_class="db.t4g.micro", port=5432,
+    region="us-east-1", id="app", key="app-1a2b3c", status="creating",
+    instance_class="db.t4g.micro", port=5432,
     address=None, user="app", password="not shown", rotating=False, name="app",
     subnet_id="subnet-1", parameters=(),
 )  # fmt: skip
