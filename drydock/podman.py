@@ -96,6 +96,7 @@ class Podman:
         try:
             done = subprocess.run(
                 ["podman", *arguments],
+                cwd=self.settings.folder("tmp"),  # conmon writes a file `oom` where it stands
                 env={**self._environment, **(secrets or {})},
                 input=stdin,
                 capture_output=True,
