@@ -36,38 +36,34 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-resource "aws_lb_listener" "redirect" {
-  count = local.https ? 1 : 0
-
-  load_balancer_arn = aws_lb.this.arn
-  port              = 80
-  protocol          = "HTTP"
-
-  default_action {
-    type = "redirect"
-
-    redirect {
-      port        = "443"
-      protocol    = "HTTPS"
-      status_code = "HTTP_301"
-    }
-  }
-}
-
+# One listener for both of port 80's lives, because a port cannot have two while
+# the first certificate is brought in.
 resource "aws_lb_listener" "http" {
-  count = local.https ? 0 : 1
-
   load_balancer_arn = aws_lb.this.arn
   port              = 80
   protocol          = "HTTP"
 
   default_action {
-    type = "fixed-response"
+    type = local.https ? "redirect" : "fixed-response"
 
-    fixed_response {
-      content_type = "text/plain"
-      status_code  = "404"
-      message_body = "No workload serves this path."
+    dynamic "redirect" {
+      for_each = local.https ? [1] : []
+
+      content {
+        port        = "443"
+        protocol    = "HTTPS"
+        status_code = "HTTP_301"
+      }
+    }
+
+    dynamic "fixed_response" {
+      for_each = local.https ? [] : [1]
+
+      content {
+        content_type = "text/plain"
+        status_code  = "404"
+        message_body = "No workload serves this path."
+      }
     }
   }
 }

@@ -20,5 +20,5 @@ output "url" {
 
 output "listener_arn" {
   description = "Listener that takes the workloads' path rules."
-  value       = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http[0].arn
+  value       = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http.arn
 }

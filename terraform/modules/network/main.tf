@@ -6,6 +6,13 @@ data "aws_availability_zones" "available" {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) >= var.az_count
+      error_message = "az_count is ${var.az_count}, but the region offers only ${length(self.names)} zones (${join(", ", self.names)}): give fewer zones or another region."
+    }
+  }
 }
 
 locals {

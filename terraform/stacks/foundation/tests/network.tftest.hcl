@@ -160,3 +160,18 @@ run "a_range_with_host_bits_is_refused" {
 
   expect_failures = [var.vpc_cidr]
 }
+
+run "a_region_with_too_few_zones_is_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/network"
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available
+    values = { names = ["us-west-1a", "us-west-1c"] }
+  }
+
+  expect_failures = [data.aws_availability_zones.available]
+}

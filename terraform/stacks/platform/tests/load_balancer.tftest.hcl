@@ -7,10 +7,14 @@ mock_provider "aws" {
     }
   }
 
-  mock_resource "aws_lb_listener" {
-    defaults = {
-      arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/1"
-    }
+  override_resource {
+    target = aws_lb_listener.https
+    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/443" }
+  }
+
+  override_resource {
+    target = aws_lb_listener.http
+    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/80" }
   }
 }
 
@@ -43,8 +47,13 @@ run "https_with_a_certificate" {
   }
 
   assert {
-    condition     = length(aws_lb_listener.http) == 0 && aws_lb_listener.redirect[0].default_action[0].redirect[0].protocol == "HTTPS"
+    condition     = aws_lb_listener.http.default_action[0].type == "redirect" && aws_lb_listener.http.default_action[0].redirect[0].protocol == "HTTPS"
     error_message = "with a certificate port 80 may only redirect"
+  }
+
+  assert {
+    condition     = endswith(output.listener_arn, "/443")
+    error_message = "with a certificate workloads must be served by HTTPS"
   }
 
   assert {
@@ -76,13 +85,18 @@ run "http_where_it_is_allowed" {
   }
 
   assert {
-    condition     = length(aws_lb_listener.https) == 0 && aws_lb_listener.http[0].default_action[0].fixed_response[0].status_code == "404"
+    condition     = length(aws_lb_listener.https) == 0 && aws_lb_listener.http.default_action[0].fixed_response[0].status_code == "404"
     error_message = "without a certificate http serves the workloads' paths and answers 404 elsewhere"
   }
 
   assert {
     condition     = output.url == "http://drydock-dev-1.us-east-1.elb.amazonaws.com"
     error_message = "the platform must be addressed by http"
+  }
+
+  assert {
+    condition     = endswith(output.listener_arn, "/80")
+    error_message = "without a certificate workloads are served by http"
   }
 }
 
