@@ -4,7 +4,6 @@ Source of the behaviour: the "Application Load Balancers" user guide (listener r
 headers, health checks); of the syntax: HAProxy 3.0's configuration manual.
 """
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,8 @@ SERVER_HEADER = "awselb/2.0"
 _OWN_ANSWERS = (400, 408, 500, 502, 503, 504)
 # An ALB gives a target 10 s to accept a connection.
 _CONNECT_SECONDS = 10
+# The longest time from registration to the first health check.
+_FIRST_CHECK_SECONDS = 2
 _NETWORK_IDLE_SECONDS = 350
 STATE_HEADER = (
     "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight "
@@ -46,8 +47,10 @@ def open_name(target: Target) -> str:
 def server_options(group: TargetGroup) -> str:
     """Options of a target's server entry, for the file and for ``add server`` alike."""
     check = group.check
+    # AWS counts an interval from check to check, HAProxy from a check's end; a shorter pause
+    # after a failure makes up for the timeout, so that a dead target leaves in AWS's time.
     options = [
-        f"check inter {check.interval}s",
+        f"check inter {check.interval}s fastinter {max(1, check.interval - check.timeout)}s",
         f"rise {check.healthy_threshold}",
         f"fall {check.unhealthy_threshold}",
     ]
@@ -120,6 +123,7 @@ def _head(balancer: LoadBalancer, http: bool) -> list[str]:
         "  nbthread 1",
         "  fd-hard-limit 20000",
         "  server-state-file /lb/servers",
+        f"  max-spread-checks {_FIRST_CHECK_SECONDS}s",
         "  hard-stop-after 15m",
         "  user haproxy",
         "  group haproxy",
@@ -139,7 +143,7 @@ def _head(balancer: LoadBalancer, http: bool) -> list[str]:
             *(
                 f"  http-error status {code} content-type text/html "
                 f"string '<html><body><h1>No answer from a target</h1></body></html>' "
-                f"hdr Server {SERVER_HEADER}"
+                f"hdr Server {SERVER_HEADER} hdr Connection close"
                 for code in _OWN_ANSWERS
             ),
         ]
@@ -172,7 +176,6 @@ def _http_frontend(balancer: LoadBalancer, listener: Listener) -> list[str]:
         # them is handed to the new process, which alone knows today's rules and targets.
         f"  bind abns@port-{port} accept-proxy",
         "  http-request allow if { stopping }",
-        f"  use_backend relay-{port} if {{ stopping }}",
     ]
     if attributes.get("routing.http.drop_invalid_header_fields.enabled") == "true":
         lines.append("  http-request del-header '[^-A-Za-z0-9]' -m reg")
@@ -183,10 +186,12 @@ def _http_frontend(balancer: LoadBalancer, listener: Listener) -> list[str]:
             f"  http-request set-var(txn.rule) str({rule.priority}) "
             f"if !{{ var(txn.rule) -m found }}{terms}"
         )
-    for rule in listener.rules:
-        lines += _action(listener, rule)
+    chosen = [line for rule in listener.rules for line in _action(listener, rule)]
     return [
         *lines,
+        *(line for line in chosen if not line.startswith("  use_backend")),
+        f"  use_backend relay-{port} if {{ stopping }}",
+        *(line for line in chosen if line.startswith("  use_backend")),
         "",
         f"backend relay-{port}",
         f"  server next abns@port-{port} send-proxy-v2",
@@ -218,7 +223,10 @@ def _forwarded_headers(listener: Listener, attributes: Mapping[str, str]) -> lis
 
 
 def _quote(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    """HAProxy's strong quotes; line ends are escapes, which only work outside them."""
+    for character, outside in (("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(character, f"'{outside}'")
+    return f"'{text}'"
 
 
 def wildcard(pattern: str, anything: str = ".") -> str:
@@ -269,9 +277,7 @@ def _action(listener: Listener, rule: Rule) -> list[str]:
         text = f"  http-request return status {config['StatusCode']}"
         if body := config.get("MessageBody"):
             kind = config.get("ContentType") or "text/plain"
-            # Base64 spares a body, which may hold anything, from three layers of quoting.
-            coded = base64.b64encode(body.encode()).decode()
-            text += f" content-type {kind} lf-string '%[str({coded}),b64dec]'"
+            text += f" content-type {kind} string {_quote(body)}"
         return [f"{text} hdr Server {SERVER_HEADER} if {chosen}"]
     if action["Type"] == "redirect":
         return _redirect(listener, action["RedirectConfig"], chosen)
@@ -330,6 +336,8 @@ def _backend(group: TargetGroup, targets: Sequence[Target], http: bool) -> list[
         f"  balance {_ALGORITHM.get(algorithm, 'roundrobin')}",
         "  option allbackups",
         f"  timeout check {check.timeout}s",
+        # HAProxy has no other way to bound a check's connecting.
+        f"  timeout connect {min(check.timeout, _CONNECT_SECONDS)}s",
         f"  # servers: {server_options(group)}",
     ]
     if check.protocol in ("HTTP", "HTTPS"):
@@ -340,12 +348,16 @@ def _backend(group: TargetGroup, targets: Sequence[Target], http: bool) -> list[
             f"  http-check expect status {check.matcher}",
         ]
     if http:
-        own = f"{{ res.hdr(server) -m str {SERVER_HEADER} }}"
-        # HAProxy says 503 both when there is no target and when one refuses; an ALB says 502
-        # for the second.
-        lines.append(
-            f"  http-after-response set-status 502 if {own} {{ status 503 }} {{ srv_id -m found }}"
+        # HAProxy says 503 when there is no target, but also when one refuses or stays silent;
+        # an ALB says 502 and 504 then.
+        failed = (
+            f"{{ res.hdr(server) -m str {SERVER_HEADER} }} {{ status 503 }} {{ srv_id -m found }}"
         )
+        silent = "{ txn.sess_term_state sC }"
+        lines += [
+            f"  http-after-response set-status 504 reason 'Gateway Timeout' if {failed} {silent}",
+            f"  http-after-response set-status 502 reason 'Bad Gateway' if {failed}",
+        ]
     if _sticky(group):
         seconds = group.attributes.get("stickiness.lb_cookie.duration_seconds", "86400")
         lines.append(f"  cookie AWSALB insert indirect nocache maxlife {seconds}s")
