@@ -93,6 +93,25 @@ def holds_something(state: dict[str, Any] | None) -> bool:
     return bool(state and state.get("resources"))
 
 
+def objects_of(state: dict[str, Any] | None) -> set[tuple[str, ...]]:
+    """Return what a state knows to exist, each by address and ID.
+
+    States are compared by this: Terraform gives a state that it moves a new lineage and serial.
+    """
+    return {
+        (
+            resource.get("module", ""),
+            resource["type"],
+            resource["name"],
+            str(instance.get("index_key", "")),
+            str(instance.get("attributes", {}).get("id", "")),
+        )
+        for resource in (state or {}).get("resources", [])
+        if resource["mode"] == "managed"
+        for instance in resource["instances"]
+    }
+
+
 def accounts_of(state: dict[str, Any]) -> set[str]:
     """Return the AWS accounts that a state's ARNs name."""
     return set(re.findall(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}):", json.dumps(state)))
@@ -142,14 +161,13 @@ class BootstrapState:
         """Return where the state is (bucket, file or none), and clear away what is only left over."""
         here, there = self.in_file(), self.in_bucket()
         if holds_something(here):
-            same = bool(there) and there["lineage"] == here["lineage"]
-            foreign = accounts_of(here) - {self.want["account_id"]}
-            if holds_something(there) and same:
-                if here["serial"] > there["serial"]:
-                    return "file"  # a destroy was on its way
+            mine, theirs = objects_of(here), objects_of(there)
+            if theirs and mine == theirs:
+                # It was moved, and the run ended before the file was given up.
                 self._drop_file()
-                return "bucket"
-            if holds_something(there) or foreign:
+            elif theirs and mine < theirs:
+                return "file"  # a destroy was on its way
+            elif theirs or accounts_of(here) - {self.want["account_id"]}:
                 self._put_aside()
             else:
                 return "file"
@@ -212,12 +230,7 @@ class BootstrapState:
         self._init(old_home, "-reconfigure")
         self._init(home, "-migrate-state", "-force-copy")
         after = self.in_bucket() if home == "bucket" else self.in_file()
-        if (
-            after is None
-            or after["lineage"] != before["lineage"]
-            or after["serial"] < before["serial"]
-            or len(after["resources"]) != len(before["resources"])
-        ):
+        if objects_of(after) != objects_of(before):
             raise StateError(
                 f"Terraform moved the bootstrap state to the {home}, but what lies there is not the same "
                 f"state; the old one was kept in the {old_home}. Compare the two before anything else."
