@@ -25,6 +25,9 @@ _START = f"""\
 set -e
 cd /part
 chown postgres: . *
+# rds_superuser may create this one, which on AWS every instance has loaded.
+control=/usr/share/postgresql/{_MAJOR}/extension/pg_stat_statements.control
+grep -q ^trusted $control || echo "trusted = true" >> $control
 as="setpriv --reuid=postgres --regid=postgres --init-groups"
 if [ ! -d data ]; then
   rm -rf new
@@ -45,6 +48,7 @@ ssl_cert_file = '/part/server.crt'
 ssl_key_file = '/part/server.key'
 log_line_prefix = '%t:%r:%u@%d:[%p]:'
 max_connections = {max_connections}
+shared_preload_libraries = 'pg_stat_statements'
 # A killed server loses nothing that it wrote; the machine's own end ends the cloud anyway.
 fsync = off
 {parameters}"""

@@ -123,6 +123,7 @@ def test_the_master_user_owns_the_database_but_is_no_superuser(server):
     assert (
         server.value("select datdba::regrole from pg_database where datname = 'app'") == "captain"
     )
+    assert server.psql("create extension pg_stat_statements").code == 0
     assert "permission denied" in server.psql("select pg_read_file('/etc/passwd')").stderr
 
 
