@@ -5,6 +5,8 @@ needs no service process that could be left behind, and every call can be repeat
 """
 
 import base64
+import contextlib
+import ipaddress
 import json
 import os
 import subprocess
@@ -19,6 +21,7 @@ from drydock.settings import Settings
 HOME_LABEL = "drydock.home"
 KIND_LABEL = "drydock.kind"
 ID_LABEL = "drydock.id"
+_SET_BY_USER = "3"  # NET_ADDR_SET in the kernel's netdevice.h
 
 
 class PodmanError(DrydockError):
@@ -69,6 +72,7 @@ class Podman:
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self._bridges: dict[str, str] = {}  # of each network, its interface on the machine
         self._environment = dict(os.environ)
         for variable, file in (
             ("CONTAINERS_CONF", "containers.conf"),
@@ -154,7 +158,10 @@ class Podman:
         }
         arguments += [f"--label={key}={value}" for key, value in all_labels.items()]
         if network:
-            arguments += [f"--network={network}"] + ([f"--ip={ip}"] if ip else [])
+            arguments.append(f"--network={network}")
+            # One hardware address for each IP: what remembers a part that is gone finds the
+            # next one at its address at once.
+            arguments += [f"--ip={ip}", f"--mac-address={_hardware_address(ip)}"] if ip else []
         arguments += [f"--env={key}" for key in environment]
         arguments += [f"--volume={source}:{target}:{mode}" for source, target, mode in mounts]
         try:
@@ -162,6 +169,8 @@ class Podman:
         except PodmanError:
             self.remove(name)
             raise
+        if network:
+            self._pin_bridge(network)
         return name
 
     def parts(self, kind: str | None = None, *, every_home: bool = False) -> list[Part]:
@@ -244,8 +253,30 @@ class Podman:
             name,
         )
 
+    def _pin_bridge(self, network: str) -> None:
+        """Keeps a network's gateway at one hardware address.
+
+        A bridge takes the lowest of its ports' until it is given its own. So a container that
+        came or went could change it, and for up to ten seconds, until the others' ARP entries
+        had expired, none of them could answer the machine.
+        """
+        if network not in self._bridges:
+            inspected = self.command("network", "inspect", network, check=False)
+            rows = json.loads(inspected.stdout or "[]") if not inspected.code else []
+            self._bridges[network] = rows[0].get("network_interface", "") if rows else ""
+        bridge = Path("/sys/class/net") / (self._bridges[network] or "none")
+        with contextlib.suppress(OSError):  # its last container has just gone
+            if (bridge / "addr_assign_type").read_text().strip() != _SET_BY_USER:
+                address = (bridge / "address").read_text().strip()
+                subprocess.run(
+                    ["ip", "link", "set", "dev", bridge.name, "address", address],
+                    capture_output=True,
+                    check=False,
+                )
+
     def remove_network(self, name: str) -> None:
         self.command("network", "rm", "--force", name, check=False)
+        self._bridges.pop(name, None)
 
     # --- images ----------------------------------------------------------------
 
@@ -290,6 +321,11 @@ class Podman:
             stdin=subprocess.DEVNULL,
             text=True,
         )
+
+
+def _hardware_address(ip: str) -> str:
+    """A locally administered address made of an IPv4 address."""
+    return ":".join(f"{byte:02x}" for byte in b"\x02\x64" + ipaddress.ip_address(ip).packed)
 
 
 def read_events(process: subprocess.Popen) -> Iterator[dict]:
