@@ -17,7 +17,9 @@ class ActionModule(ActionBase):
 
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         timeout = int(arguments.get("wait_timeout", 900))
@@ -36,8 +38,10 @@ class ActionModule(ActionBase):
             if time.monotonic() > end:
                 result.update(
                     failed=True,
-                    msg=f"Deployment {answer['deployment']['id']} of {arguments['service']} is not complete "
-                    f"after {timeout} s ({progress}). It goes on; look at it with playbooks/verify.yml, or "
+                    msg=f"Deployment {answer['deployment']['id']} of {arguments['service']} "
+                    "is not complete "
+                    f"after {timeout} s ({progress}). It goes on; look at it with "
+                    "playbooks/verify.yml, or "
                     "raise workload.wait_timeout if its tasks need longer to start.",
                 )
                 return result

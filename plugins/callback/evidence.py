@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-DOCUMENTATION = r"""
-name: evidence
-type: aggregate
-short_description: Leave one JSON record of each run
-description:
-  - Writes C(<drydock home>/evidence/<environment>/<start>-<playbook>-<pid>.json), mode 0600, at the
-    start of a run, at each play, and at its end; a run that was killed leaves the outcome C(running).
-  - The record holds playbook, start, end, counts per host, the names of tasks that changed
-    something, the sentences that tasks return as RV(ignore:evidence), and messages of failures.
-    Of tasks with no_log it holds the name alone; what looks like a secret is masked.
-  - Runs against an unknown environment leave nothing.
-options:
-  home:
-    description: Folder of what the project makes at run time; by default .drydock beside playbooks/.
-    type: path
-    env: [{name: DRYDOCK_HOME}]
-author: [Drydock]
-"""
-
 import json
 import os
 import re
@@ -32,11 +13,36 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+DOCUMENTATION = r"""
+name: evidence
+type: aggregate
+short_description: Leave one JSON record of each run
+description:
+  - Writes C(<drydock home>/evidence/<environment>/<start>-<playbook>-<pid>.json), mode 0600, at
+    the start of a run, at each play, and at its end; a run that was killed leaves the outcome
+    C(running).
+  - The record holds playbook, start, end, counts per host, the names of tasks that changed
+    something, the sentences that tasks return as RV(ignore:evidence), and messages of failures.
+    Of tasks with no_log it holds the name alone; what looks like a secret is masked.
+  - Runs against an unknown environment leave nothing.
+options:
+  home:
+    description: Folder of what the project makes at run time (.drydock beside playbooks/).
+    type: path
+    env: [{name: DRYDOCK_HOME}]
+author: [Drydock]
+"""
+
 SCHEMA = 1
 MAX_MESSAGE = 4000
 MASK = "(redacted)"
 SECRETS = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.S), MASK),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.S
+        ),
+        MASK,
+    ),
     (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
     (re.compile(r"(://[^:/@\s]+:)[^@/\s]+(@)"), rf"\1{MASK}\2"),
     (
@@ -117,7 +123,9 @@ class CallbackModule(CallbackBase):
     def _find_environment(self, play: Any) -> None:
         manager = play.get_variable_manager()
         hosts = manager._inventory.get_hosts(ignore_limits=True, ignore_restrictions=True)
-        name = manager.get_vars(play=play, host=hosts[0] if hosts else None).get("environment_name", "")
+        name = manager.get_vars(play=play, host=hosts[0] if hosts else None).get(
+            "environment_name", ""
+        )
         if not re.fullmatch(r"[a-z][a-z0-9-]*", str(name)) or self.home is None:
             return
         self.record["environment"] = str(name)
@@ -164,7 +172,9 @@ class CallbackModule(CallbackBase):
         self._end_play()
         for host in sorted(stats.processed):
             self.record["hosts"][host] = stats.summarize(host)
-        bad = any(count["failures"] or count["unreachable"] for count in self.record["hosts"].values())
+        bad = any(
+            count["failures"] or count["unreachable"] for count in self.record["hosts"].values()
+        )
         self.record["outcome"] = "failed" if bad else "ok"
         self.record["ended"] = moment()
         self.record["seconds"] = round(time.monotonic() - self.begun, 1)

@@ -25,9 +25,12 @@ def stack_waves(needs: dict[str, list[str]]) -> list[list[str]]:
     while left:
         wave = sorted(stack for stack, wanted in left.items() if not wanted & left.keys())
         if not wave:
-            circle = ", ".join(f"{stack} needs {' and '.join(sorted(left[stack]))}" for stack in sorted(left))
+            circle = ", ".join(
+                f"{stack} needs {' and '.join(sorted(left[stack]))}" for stack in sorted(left)
+            )
             raise AnsibleFilterError(
-                f"The stacks need each other in a circle ({circle}): take one need out of stack_needs."
+                f"The stacks need each other in a circle ({circle}): take one need out of "
+                "stack_needs."
             )
         waves.append(wave)
         left = {stack: wanted for stack, wanted in left.items() if stack not in wave}

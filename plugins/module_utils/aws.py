@@ -66,7 +66,7 @@ def explain(error: Exception, doing: str) -> str:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return f"{doing}: there are no AWS credentials; {CREDENTIALS_CURE}."
     if isinstance(error, ProfileNotFound):
-        return f"{doing}: {error}; set AWS_PROFILE to a profile that `aws configure list-profiles` shows."
+        return f"{doing}: {error}; set AWS_PROFILE to one that `aws configure list-profiles` shows."
     if isinstance(error, ConnectionError | HTTPClientError):
         return (
             f"{doing}: AWS does not answer ({error}); check the network and AWS_ENDPOINT_URL "

@@ -15,7 +15,8 @@ UNKNOWN = "(known after apply)"
 MAX_VALUE = 80
 # A net below the provider's own marks, for values that a provider forgot to mark.
 SECRET_NAME = re.compile(
-    r"(password|passwd|secret|token|private_key|credential|auth_key)(?!.*(arn|_id|_name|rotation|enabled|version))", re.I
+    r"(password|passwd|secret|token|private_key|credential|auth_key)(?!.*(arn|_id|_name|rotation|enabled|version))",
+    re.I,
 )
 REASONS = {
     "replace_because_tainted": "tainted",
@@ -72,6 +73,9 @@ def _differences(
         old, new = before or {}, after or {}
         keys: list[Any] = sorted({*old, *new, *(unknown if isinstance(unknown, dict) else {})})
         steps = [(key, f"{path}.{key}" if path else str(key)) for key in keys]
+        # {name: DATABASE_PASSWORD, value: …}, as containers take their variables.
+        if any(SECRET_NAME.search(str(side.get("name", ""))) for side in (old, new)):
+            marks_after = {"value": True}
         lookup = (dict.get, dict.get)
     elif not hidden and both and all(isinstance(value, list) for value in both):
         old, new = before or [], after or []
@@ -85,7 +89,10 @@ def _differences(
             return [f"{path}: {_render(before, marks_before, path)} → {UNKNOWN}"]
         # What is secret on one side is secret on the other.
         marks = marks_before is True or marks_after is True or None
-        shown = [_render(value, marks or mark, path) for value, mark in ((before, marks_before), (after, marks_after))]
+        shown = [
+            _render(value, marks or mark, path)
+            for value, mark in ((before, marks_before), (after, marks_after))
+        ]
         return [f"{path}: {shown[0]} → {shown[1]}"]
     lines: list[str] = []
     for key, step in steps:
@@ -105,7 +112,9 @@ def _item(values: list[Any], index: int) -> Any:
 
 
 def _path(steps: list[Any]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(
+        "."
+    )
 
 
 def _resource(change: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -151,11 +160,16 @@ def _resource(change: dict[str, Any]) -> tuple[list[str], list[str]]:
         }[symbol or "-/+"]
         why = REASONS.get(change.get("action_reason", ""), "")
         paths = ", ".join(_path(steps) for steps in detail.get("replace_paths", []))
-        notes.insert(0, f"replace: {order}{', ' + why if why else ''}{', forced by ' + paths if paths else ''}")
+        notes.insert(
+            0,
+            f"replace: {order}{', ' + why if why else ''}{', forced by ' + paths if paths else ''}",
+        )
         # What is merely unknown again in the new one says nothing about why.
         forced = tuple(_path(steps) for steps in detail.get("replace_paths", []))
         attributes = [
-            line for line in attributes if not line.endswith(UNKNOWN) or line.startswith(forced or "\0")
+            line
+            for line in attributes
+            if not line.endswith(UNKNOWN) or line.startswith(forced or "\0")
         ]
     elif symbol:
         counted.append({"+": "add", "~": "change", "-": "destroy", ".": "forget"}[symbol])
@@ -216,7 +230,11 @@ def summarise(plan: dict[str, Any]) -> dict[str, Any]:
 
 def sentence(counts: dict[str, int]) -> str:
     """Return the counts in words: what is always of interest, and the rest where there is any."""
-    words = [f"{counts['add']} to add", f"{counts['change']} to change", f"{counts['destroy']} to destroy"]
+    words = [
+        f"{counts['add']} to add",
+        f"{counts['change']} to change",
+        f"{counts['destroy']} to destroy",
+    ]
     rare = {
         "replace": "to replace",
         "import": "to import",

@@ -10,7 +10,9 @@ from typing import Any
 
 # What an operator's shell may hold and must not steer a run: extra arguments, variables,
 # another workspace, and logs (a trace writes secrets to stderr).
-STRAY = re.compile(r"TF_(CLI_ARGS|VAR_|WORKSPACE|LOG|DATA_DIR|INPUT|REATTACH_PROVIDERS|CLI_CONFIG_FILE)")
+STRAY = re.compile(
+    r"TF_(CLI_ARGS|VAR_|WORKSPACE|LOG|DATA_DIR|INPUT|REATTACH_PROVIDERS|CLI_CONFIG_FILE)"
+)
 MAX_ERROR = 3000
 
 
@@ -21,7 +23,9 @@ def environment(base: Mapping[str, str], data_dir: str, cli_config: str) -> dict
     operator's own TF_CLI_CONFIG_FILE stays.
     """
     clean = {key: value for key, value in base.items() if not STRAY.match(key)}
-    config = cli_config if cli_config and Path(cli_config).is_file() else base.get("TF_CLI_CONFIG_FILE")
+    config = (
+        cli_config if cli_config and Path(cli_config).is_file() else base.get("TF_CLI_CONFIG_FILE")
+    )
     if config:
         clean["TF_CLI_CONFIG_FILE"] = config
     return {
@@ -33,7 +37,9 @@ def environment(base: Mapping[str, str], data_dir: str, cli_config: str) -> dict
     }
 
 
-def run(words: list[str], folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    words: list[str], folder: Path, variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run terraform in a folder without a terminal and return its result, whatever it is."""
     return subprocess.run(
         words,
@@ -70,30 +76,32 @@ def explain(stderr: str, stack: str, environment_name: str) -> str:
     """
     text = _plain(stderr)
     where = f"Stack {stack} of {environment_name}"
-    if "Error acquiring the state lock" in text:
-        if re.search(r"^\s*ID:", text, re.M):
-            operation = _field(text, "Operation").removeprefix("OperationType").lower()
-            return (
-                f"{where}: its state is locked (lock {_field(text, 'ID')}) by {_field(text, 'Who')} for "
-                f"{operation} since {_field(text, 'Created')}. Wait until that terraform has ended; if it "
-                "died on another machine, release the lock there or with `terraform force-unlock` "
-                "once its end is certain."
-            )
+    if "Error acquiring the state lock" in text and re.search(r"^\s*ID:", text, re.M):
+        operation = _field(text, "Operation").removeprefix("OperationType").lower()
+        return (
+            f"{where}: its state is locked (lock {_field(text, 'ID')}) by {_field(text, 'Who')} "
+            f"for {operation} since {_field(text, 'Created')}. Wait until that terraform has "
+            "ended; if it died on another machine, release the lock there or with `terraform "
+            "force-unlock` once its end is certain."
+        )
     if "Saved plan is stale" in text:
         return (
             f"{where}: its state was changed after the plan was made, so the plan was not applied. "
             "Start the playbook again to see and apply a new plan."
         )
-    if "S3 bucket" in text and "does not exist" in text or "NoSuchBucket" in text:
+    if ("S3 bucket" in text and "does not exist" in text) or "NoSuchBucket" in text:
         return f"{where}: its state bucket does not exist; run playbooks/bootstrap.yml first."
     if "Inconsistent dependency lock file" in text or "doesn't match any of the checksums" in text:
         return (
-            f"{where}: the providers at hand are not those of its .terraform.lock.hcl. Give the pinned "
-            f"version, or accept a new one with `terraform providers lock`. Terraform said: {_errors(text)}"
+            f"{where}: the providers at hand are not those of its .terraform.lock.hcl. Give the "
+            "pinned "
+            f"version, or accept a new one with `terraform providers lock`. Terraform said: "
+            f"{_errors(text)}"
         )
     if "Failed to query available provider packages" in text:
         return (
-            f"{where}: the provider could not be fetched. Check the network, or give a filesystem mirror "
+            f"{where}: the provider could not be fetched. Check the network, or give a filesystem "
+            "mirror "
             f"by TF_CLI_CONFIG_FILE. Terraform said: {_errors(text)}"
         )
     return f"{where}: {_errors(text)}"

@@ -3,6 +3,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils import terraform
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+
 DOCUMENTATION = r"""
 module: bootstrap_state
 short_description: Keep the bootstrap stack's own state in the bucket that it makes
@@ -26,7 +43,10 @@ options:
   project_path: {description: Folder of the stack's HCL., type: path, required: true}
   modules_path: {description: Folder of the modules that it uses., type: path, required: true}
   data_dir: {description: TF_DATA_DIR of the stack., type: path, required: true}
-  cli_config: {description: Terraform CLI configuration; used if it exists., type: path, default: ''}
+  cli_config:
+    description: Terraform CLI configuration; used if it exists.
+    type: path
+    default: ''
   backend_config: {description: Settings of the S3 backend., type: dict, required: true}
 attributes:
   check_mode:
@@ -63,23 +83,6 @@ put_aside:
   type: str
   returned: success
 """
-
-import json
-import os
-import re
-import shutil
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils import terraform
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
 
 # An override file replaces the stack's backend block (Terraform, "Override Files").
 OVERRIDE = 'terraform {\n  backend "local" {}\n}\n'
@@ -120,7 +123,9 @@ def accounts_of(state: dict[str, Any]) -> set[str]:
 class BootstrapState:
     """The state of the bootstrap stack of one environment, in its two possible places."""
 
-    def __init__(self, want: dict[str, Any], s3: Any, terraform_path: str, check_mode: bool) -> None:
+    def __init__(
+        self, want: dict[str, Any], s3: Any, terraform_path: str, check_mode: bool
+    ) -> None:
         self.want, self.s3, self.binary, self.check_mode = want, s3, terraform_path, check_mode
         self.bucket = want["backend_config"]["bucket"]
         self.key = want["backend_config"]["key"]
@@ -158,7 +163,8 @@ class BootstrapState:
         return True
 
     def find(self) -> str:
-        """Return where the state is (bucket, file or none), and clear away what is only left over."""
+        """Return where the state is (bucket, file or none), and clear away what is only left "
+        "over."""
         here, there = self.in_file(), self.in_bucket()
         if holds_something(here):
             mine, theirs = objects_of(here), objects_of(there)
@@ -175,8 +181,10 @@ class BootstrapState:
             return "bucket"
         if self.bucket_exists():
             raise StateError(
-                f"The bucket {self.bucket} exists, but neither it nor {self.file} holds the state of the "
-                f"bootstrap stack of {self.want['environment']}. If another machine began this bootstrap, "
+                f"The bucket {self.bucket} exists, but neither it nor {self.file} holds the state "
+                "of the "
+                f"bootstrap stack of {self.want['environment']}. If another machine began this "
+                "bootstrap, "
                 "finish it there; if the bucket's state was lost, bring back an older version of "
                 f"{self.key}; if the bucket is empty and nobody's, delete it."
             )
@@ -194,7 +202,8 @@ class BootstrapState:
             self.file.replace(aside)
 
     def lay_out(self) -> Path:
-        """Make the folder in which this stack's backend is the file. Returns the stack's folder in it."""
+        """Make the folder in which this stack's backend is the file. Returns the stack's folder "
+        "in it."""
         stack = self.folder / "stacks" / "bootstrap"
         shutil.rmtree(self.folder, ignore_errors=True)
         stack.mkdir(parents=True)
@@ -232,15 +241,19 @@ class BootstrapState:
         after = self.in_bucket() if home == "bucket" else self.in_file()
         if objects_of(after) != objects_of(before):
             raise StateError(
-                f"Terraform moved the bootstrap state to the {home}, but what lies there is not the same "
-                f"state; the old one was kept in the {old_home}. Compare the two before anything else."
+                f"Terraform moved the bootstrap state to the {home}, but what lies there is not "
+                "the same "
+                f"state; the old one was kept in the {old_home}. Compare the two before anything "
+                "else."
             )
         if home == "bucket":
             self._drop_file()
 
     def _init(self, home: str, *words: str) -> None:
         folder, settings = self.setting(home)
-        options = [f"-backend-config={key}={terraform.setting(value)}" for key, value in settings.items()]
+        options = [
+            f"-backend-config={key}={terraform.setting(value)}" for key, value in settings.items()
+        ]
         done = terraform.run(
             [self.binary, "init", "-no-color", "-lockfile=readonly", *words, *options],
             folder,
@@ -288,14 +301,18 @@ def main() -> None:
     except Exception as error:
         module.fail_json(msg=explain(error, f"State of bootstrap of {want['environment']}"))
     if state.put_aside:
-        module.warn(f"A bootstrap state of another account or cloud was put aside: {state.put_aside}")
+        module.warn(
+            f"A bootstrap state of another account or cloud was put aside: {state.put_aside}"
+        )
     module.exit_json(
         changed=changed,
         home=home,
         project_path=str(project_path),
         backend_config=backend_config,
         put_aside=state.put_aside,
-        evidence=[f"bootstrap state moved to the {home}"] if changed and not module.check_mode else [],
+        evidence=[f"bootstrap state moved to the {home}"]
+        if changed and not module.check_mode
+        else [],
     )
 
 

@@ -3,6 +3,18 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+
 DOCUMENTATION = r"""
 module: ecs_deployment
 short_description: Release an image with its configuration on an ECS service
@@ -16,8 +28,14 @@ description:
 options:
   cluster: {description: Name of the ECS cluster., type: str, required: true}
   service: {description: Name of the ECS service., type: str, required: true}
-  template: {description: ARN of the task definition to take as template., type: str, required: true}
-  container: {description: Container in the template that the image is for., type: str, required: true}
+  template:
+    description: ARN of the task definition to take as template.
+    type: str
+    required: true
+  container:
+    description: Container in the template that the image is for.
+    type: str
+    required: true
   image: {description: Image to run., type: str, required: true}
   environment: {description: Environment variables of the container., type: dict, default: {}}
   secrets:
@@ -30,7 +48,11 @@ options:
     default: 1
   wait_timeout: {description: Seconds to wait for the deployment., type: int, default: 900}
   region: {description: AWS region., type: str, required: true}
-  phase: {description: Set by the action plugin., type: str, choices: [start, observe], default: start}
+  phase:
+    description: Set by the action plugin.
+    type: str
+    choices: [start, observe]
+    default: start
   deployment: {description: Set by the action plugin., type: dict, default: {}}
 attributes:
   check_mode:
@@ -69,18 +91,6 @@ finished:
   returned: success
 """
 
-import time
-from collections import Counter
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
-
 # What RegisterTaskDefinition takes of what DescribeTaskDefinition gives (botocore's ecs model).
 TAKEN = (
     "family",
@@ -116,7 +126,9 @@ def short(arn: str) -> str:
 def tidy(value: Any) -> Any:
     """Return a definition without what is empty or only AWS's way of saying nothing."""
     if isinstance(value, dict):
-        found = {key: tidy(part) for key, part in value.items() if key != "cpu" or part not in (0, "0")}
+        found = {
+            key: tidy(part) for key, part in value.items() if key != "cpu" or part not in (0, "0")
+        }
         return {key: part for key, part in found.items() if part not in (None, [], {}, "")}
     if isinstance(value, list):
         found = [tidy(part) for part in value]
@@ -138,12 +150,15 @@ def release(template: dict[str, Any], want: dict[str, Any]) -> dict[str, Any]:
     if want["container"] not in names:
         raise DeploymentFailed(
             f"The task definition {short(template['taskDefinitionArn'])} has no container "
-            f"{want['container']} (it has {', '.join(names)}): the workload's name and the platform "
+            f"{want['container']} (it has {', '.join(names)}): the workload's name and the "
+            "platform "
             "stack's container differ; run playbooks/provision.yml --limit platform."
         )
     for container in wanted["containerDefinitions"]:
         if container["name"] == want["container"]:
-            environment = {entry["name"]: entry["value"] for entry in container.get("environment", [])}
+            environment = {
+                entry["name"]: entry["value"] for entry in container.get("environment", [])
+            }
             environment |= {name: str(value) for name, value in want["environment"].items()}
             secrets = {entry["name"]: entry["valueFrom"] for entry in container.get("secrets", [])}
             secrets |= want["secrets"]
@@ -178,7 +193,9 @@ class Service:
 
     def tasks(self, status: str) -> list[dict[str, Any]]:
         """Return the service's tasks whose desired status is RUNNING or STOPPED."""
-        listed = self.ecs.list_tasks(cluster=self.cluster, serviceName=self.name, desiredStatus=status)
+        listed = self.ecs.list_tasks(
+            cluster=self.cluster, serviceName=self.name, desiredStatus=status
+        )
         arns = listed["taskArns"][:100]  # what one DescribeTasks takes
         return self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
 
@@ -213,7 +230,9 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
         "evidence": [],
     }
     # What the load balancer sends to until the new one is healthy; none on a first release.
-    previous = now["taskDefinition"] if now["runningCount"] and now["taskDefinition"] != target else ""
+    previous = (
+        now["taskDefinition"] if now["runningCount"] and now["taskDefinition"] != target else ""
+    )
     if check_mode:
         note = f"would run {want['image']} with {count} tasks" if changed else "runs this already"
         return {**result, "finished": True, "progress": note, "deployment": {}}
@@ -224,11 +243,17 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
             target = latest["taskDefinitionArn"]
         else:
             tags = {"tags": answer["tags"]} if answer.get("tags") else {}
-            target = ecs.register_task_definition(**wanted, **tags)["taskDefinition"]["taskDefinitionArn"]
+            target = ecs.register_task_definition(**wanted, **tags)["taskDefinition"][
+                "taskDefinitionArn"
+            ]
     if changed:
         options = {"forceNewDeployment": True} if retry else {}
         now = ecs.update_service(
-            cluster=service.cluster, service=service.name, taskDefinition=target, desiredCount=count, **options
+            cluster=service.cluster,
+            service=service.name,
+            taskDefinition=target,
+            desiredCount=count,
+            **options,
         )["service"]
         primary = primary_of(now)
         result["evidence"] = [f"deployment {short(primary['id'])} of {short(target)} started"]
@@ -262,7 +287,9 @@ def observe(service: Service, deployment: dict[str, Any], wait: float) -> dict[s
         finished = (
             own.get("rolloutState", "COMPLETED") == "COMPLETED"
             and own["runningCount"] >= own["desiredCount"]
-            and all(one["runningCount"] == 0 for one in now["deployments"] if one["id"] != own["id"])
+            and all(
+                one["runningCount"] == 0 for one in now["deployments"] if one["id"] != own["id"]
+            )
         )
         progress = progress_of(now, own)
         if finished or progress != deployment.get("progress") or time.monotonic() >= end:
@@ -294,15 +321,21 @@ def failure(
     """Return the sentences for a deployment that did not get to serve."""
     reason = (own or {}).get("rolloutStateReason", "")
     if primary and primary["id"] != deployment["id"]:
-        back = primary["taskDefinition"] == deployment["previous"] or (own or {}).get("rolloutState") == "FAILED"
+        back = (
+            primary["taskDefinition"] == deployment["previous"]
+            or (own or {}).get("rolloutState") == "FAILED"
+        )
         what = "was rolled back by ECS" if back else f"was superseded by {short(primary['id'])}"
         reason = reason or primary.get("rolloutStateReason", "")
     else:
         what = "failed"
     events = [event["message"] for event in now.get("events", [])[:10]]
-    reason = reason or next((text for text in events if short(deployment["id"]) in text), "ECS gives no reason")
+    reason = reason or next(
+        (text for text in events if short(deployment["id"]) in text), "ECS gives no reason"
+    )
     parts = [
-        f"Deployment {deployment['id']} of {service.name} ({short(deployment['task_definition'])}, image "
+        f"Deployment {deployment['id']} of {service.name} "
+        f"({short(deployment['task_definition'])}, image "
         f"{deployment['image']}) {what}: {reason.rstrip('.')}."
     ]
     stopped = stopped_tasks(service, deployment)
@@ -318,7 +351,9 @@ def failure(
         )
     elif what == "failed" or "rolled" in what:
         parts.append("No version ran before it, so nothing serves now.")
-    parts.append("Mend the cause and deploy again; the tasks' own words are in the workload's log group.")
+    parts.append(
+        "Mend the cause and deploy again; the tasks' own words are in the workload's log group."
+    )
     return " ".join(parts)
 
 
@@ -340,7 +375,7 @@ def stopped_tasks(service: Service, deployment: dict[str, Any]) -> list[str]:
             if container.get("reason"):
                 words.append(container["reason"])
         reasons[", ".join(words)] += 1
-    return [f"{count} × {text}" for text, count in reasons.most_common(4)]
+    return [f"{count} of them: {text}" for text, count in reasons.most_common(4)]
 
 
 def main() -> None:
@@ -375,7 +410,8 @@ def main() -> None:
     except Exception as error:
         if error_code(error) == "ClusterNotFoundException":
             module.fail_json(
-                msg=f"There is no cluster {want['cluster']}: run playbooks/provision.yml --limit platform first."
+                msg=f"There is no cluster {want['cluster']}: "
+                "run playbooks/provision.yml --limit platform first."
             )
         module.fail_json(msg=explain(error, f"Release of {want['service']}"))
     module.exit_json(**result)

@@ -3,6 +3,19 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+from ansible_collections.drydock.ops.plugins.module_utils.runs import Run, terraform_processes
+
 DOCUMENTATION = r"""
 module: environment_lock
 short_description: Hold the lock of an environment while it is changed
@@ -79,19 +92,6 @@ taken_over:
   returned: on state=present
   sample: {holder: ann@ops1 (process 4711), reason: ended, acquired: "2026-01-02T03:04:05Z"}
 """
-
-import time
-from datetime import UTC, datetime
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
-from ansible_collections.drydock.ops.plugins.module_utils.runs import Run, terraform_processes
 
 
 class LockRefused(Exception):
@@ -186,8 +186,10 @@ class EnvironmentLock:
         if orphans:
             pid, data_dir = orphans[0]
             raise LockRefused(
-                f"The run {holder.name} that holds the lock {self.name} for {held['purpose']} since "
-                f"{timestamp(held['acquired'])} has ended, but a terraform that it started (process "
+                f"The run {holder.name} that holds the lock {self.name} for {held['purpose']} "
+                "since "
+                f"{timestamp(held['acquired'])} has ended, but a terraform that it started "
+                "(process "
                 f"{pid}, {data_dir}) still works; nothing was changed. Wait until that process has "
                 "ended, then start this run again."
             )

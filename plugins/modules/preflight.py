@@ -3,6 +3,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    CREDENTIALS_CURE,
+    HAS_BOTO3,
+    client,
+    error_code,
+    explain,
+)
+
 DOCUMENTATION = r"""
 module: preflight
 short_description: Check inventory, tools, network ranges, workloads and AWS account
@@ -10,7 +26,10 @@ description:
   - Changes nothing. All that is wrong with the operator's machine and the inventory is said at
     once; the AWS account is asked only when that is right.
 options:
-  environment: {description: Environment that was asked for; empty if the inventory names none., type: str, default: ''}
+  environment:
+    description: Environment that was asked for; empty if the inventory names none.
+    type: str
+    default: ''
   environments:
     description: All known environments, each with C(account_id) and C(vpc_cidr).
     type: dict
@@ -27,7 +46,10 @@ options:
     type: dict
     default: {}
   workload_files: {description: Inventory file of each workload by host., type: dict, default: {}}
-  project_dir: {description: Folder that workload contexts are relative to., type: path, required: true}
+  project_dir:
+    description: Folder that workload contexts are relative to.
+    type: path
+    required: true
 attributes:
   check_mode:
     support: full
@@ -53,24 +75,9 @@ caller:
   returned: success
 """
 
-import ipaddress
-import os
-import re
-import subprocess
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    CREDENTIALS_CURE,
-    HAS_BOTO3,
-    client,
-    error_code,
-    explain,
-)
-
 INSTALL = {
-    "terraform": "see https://developer.hashicorp.com/terraform/install, or run `make setup`, which fetches it",
+    "terraform": "see https://developer.hashicorp.com/terraform/install, or run `make setup`, "
+    "which fetches it",
     "podman": "on Debian: apt-get install --no-install-recommends podman",
     "git": "on Debian: apt-get install --no-install-recommends git",
 }
@@ -115,12 +122,14 @@ def check_cidr(environment: str, vpc_cidr: str, environments: dict[str, Any]) ->
         mine = ipaddress.ip_network(vpc_cidr)
     except ValueError as error:
         return [
-            f'vpc_cidr of {environment} is "{vpc_cidr}", which is not a network ({error}): give one '
+            f'vpc_cidr of {environment} is "{vpc_cidr}", which is not a network ({error}): give '
+            "one "
             "such as 10.20.0.0/16."
         ]
     if mine.version != 4 or not 16 <= mine.prefixlen <= 24:
         return [
-            f"vpc_cidr of {environment} is {vpc_cidr}, which cannot hold the subnets of the VPC: give "
+            f"vpc_cidr of {environment} is {vpc_cidr}, which cannot hold the subnets of the VPC: "
+            "give "
             "an IPv4 range from /16 to /24."
         ]
     problems = []
@@ -128,7 +137,8 @@ def check_cidr(environment: str, vpc_cidr: str, environments: dict[str, Any]) ->
         if name != environment and mine.overlaps(ipaddress.ip_network(other["vpc_cidr"])):
             problems.append(
                 f"vpc_cidr of {environment} ({vpc_cidr}) overlaps that of {name} "
-                f"({other['vpc_cidr']}), so the two could never be connected: choose a range that no "
+                f"({other['vpc_cidr']}), so the two could never be connected: choose a range that "
+                "no "
                 "environment of inventories/common/vars/environments.yml has."
             )
     return problems
@@ -147,7 +157,9 @@ def check_tool(name: str, minimum: str) -> list[str]:
             timeout=30,
         )
     except FileNotFoundError:
-        return [f"{name} is not on PATH, and this playbook needs version {minimum} or newer: {cure}."]
+        return [
+            f"{name} is not on PATH, and this playbook needs version {minimum} or newer: {cure}."
+        ]
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"{name} does not start ({error}): {cure}."]
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
@@ -176,21 +188,30 @@ def check_workloads(
         for field, (kind, meaning) in WORKLOAD_FIELDS.items():
             value = definition.get(field)
             if value in (None, "", []):
-                problems.append(f"{file}: the workload {host} has no workload.{field}: give {meaning}.")
+                problems.append(
+                    f"{file}: the workload {host} has no workload.{field}: give {meaning}."
+                )
             elif not isinstance(value, kind) or isinstance(value, bool):
                 problems.append(
-                    f'{file}: workload.{field} of {host} is "{value}", not {meaning.partition(",")[0]}.'
+                    f'{file}: workload.{field} of {host} is "{value}", not '
+                    f"{meaning.partition(',')[0]}."
                 )
         context = definition.get("context")
-        if context and isinstance(context, str) and not (project_dir / context / "Dockerfile").is_file():
+        if (
+            context
+            and isinstance(context, str)
+            and not (project_dir / context / "Dockerfile").is_file()
+        ):
             problems.append(
-                f"{file}: workload.context of {host} is {context}, where there is no Dockerfile to make "
+                f"{file}: workload.context of {host} is {context}, where there is no Dockerfile "
+                "to make "
                 "its image from: correct the folder or add the file."
             )
         priority = definition.get("priority")
         if priority in priorities:
             problems.append(
-                f"{file}: workload.priority of {host} is {priority}, which {priorities[priority]} has "
+                f"{file}: workload.priority of {host} is {priority}, which {priorities[priority]} "
+                "has "
                 "too: give each workload its own."
             )
         priorities[priority] = host
@@ -210,13 +231,15 @@ def check_account(account_id: str, environment: str, region: str) -> tuple[str, 
     except Exception as error:
         if error_code(error) in REFUSED:
             return "", [
-                f"AWS refused the credentials for {environment} ({error_code(error)}): they are wrong or "
+                f"AWS refused the credentials for {environment} ({error_code(error)}): they are "
+                "wrong or "
                 f"have expired; {CREDENTIALS_CURE}."
             ]
         return "", [explain(error, f"The account of {environment} could not be checked")]
     if caller["Account"] != account_id:
         return "", [
-            f"The credentials ({caller['Arn']}) belong to account {caller['Account']}, but {environment} is "
+            f"The credentials ({caller['Arn']}) belong to account {caller['Account']}, but "
+            f"{environment} is "
             f"account {account_id}: {CREDENTIALS_CURE}, of that account."
         ]
     return caller["Arn"], []

@@ -3,6 +3,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+
 DOCUMENTATION = r"""
 module: stack_outputs
 short_description: Read the outputs of stacks straight from their states in S3
@@ -48,17 +59,6 @@ missing:
   elements: str
   returned: success
 """
-
-import json
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
 
 
 def state_key(environment: str, stack: str) -> str:

@@ -3,6 +3,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
+from datetime import datetime
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+from ansible_collections.drydock.ops.plugins.module_utils.runs import terraform_processes
+
 DOCUMENTATION = r"""
 module: state_lock
 short_description: Release Terraform state locks that a dead run left behind
@@ -49,27 +64,14 @@ kept:
   returned: always
 """
 
-import json
-import re
-import socket
-from datetime import datetime
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
-from ansible_collections.drydock.ops.plugins.module_utils.runs import terraform_processes
-
 ABSENT = {"NoSuchKey", "404", "NoSuchBucket", "ResourceNotFoundException"}
 
 
 def parse_time(text: str) -> datetime:
     """Read Terraform's or our own time (UTC), cut to whole seconds."""
-    return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace(" UTC", "").replace(" +0000", "+00:00"))
+    return datetime.fromisoformat(
+        re.sub(r"\.\d+", "", text).replace(" UTC", "").replace(" +0000", "+00:00")
+    )
 
 
 def is_left_over(info: dict[str, Any], host: str, since: str) -> bool:
@@ -96,7 +98,9 @@ def locks_of(dynamodb: Any, s3: Any, table: str, bucket: str, key: str) -> list[
     return found
 
 
-def release(dynamodb: Any, s3: Any, table: str, bucket: str, key: str, lock: dict[str, Any]) -> None:
+def release(
+    dynamodb: Any, s3: Any, table: str, bucket: str, key: str, lock: dict[str, Any]
+) -> None:
     """Remove one lock; the table's item only if it is still the one that was seen."""
     if lock["kind"] == "table":
         dynamodb.delete_item(
@@ -128,8 +132,8 @@ def main() -> None:
     running = terraform_processes(want["work_dir"])
     if running:
         module.fail_json(
-            msg=f"A terraform still works in {running[0][1]} (process {running[0][0]}), so no state "
-            "lock was released: wait until it has ended."
+            msg=f"A terraform still works in {running[0][1]} (process {running[0][0]}), so no "
+            "state lock was released: wait until it has ended."
         )
     try:
         dynamodb, s3 = client("dynamodb", want["region"]), client("s3", want["region"])
@@ -137,7 +141,8 @@ def main() -> None:
             for lock in locks_of(dynamodb, s3, want["table"], want["bucket"], key):
                 info = lock["info"]
                 text = (
-                    f"state {key}: lock {info.get('ID')} ({lock['kind']}) of {info.get('Who')} since "
+                    f"state {key}: lock {info.get('ID')} ({lock['kind']}) of {info.get('Who')} "
+                    "since "
                     f"{info.get('Created')}"
                 )
                 if is_left_over(info, socket.gethostname(), want["since"]):

@@ -3,6 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils import terraform
+from ansible_collections.drydock.ops.plugins.module_utils.plans import summarise
+
 DOCUMENTATION = r"""
 module: terraform_plan
 short_description: Plan a stack to a file and say what would change
@@ -20,12 +32,18 @@ options:
   environment: {description: Name of the environment, for messages., type: str, required: true}
   project_path: {description: Folder of the stack's HCL., type: path, required: true}
   data_dir: {description: TF_DATA_DIR of this stack and environment., type: path, required: true}
-  cli_config: {description: Terraform CLI configuration; used if it exists., type: path, default: ''}
+  cli_config:
+    description: Terraform CLI configuration; used if it exists.
+    type: path
+    default: ''
   backend_config: {description: Settings of the backend., type: dict, required: true}
   variables: {description: Values of the stack's variables., type: dict, default: {}}
   destroy: {description: Plan to destroy all., type: bool, default: false}
   keep: {description: Keep the plan file (never in check mode)., type: bool, default: true}
-  refuse_destroy: {description: Fail if anything would be destroyed or replaced., type: bool, default: false}
+  refuse_destroy:
+    description: Fail if anything would be destroyed or replaced.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -79,23 +97,14 @@ terraform_starts:
   returned: success
 """
 
-import hashlib
-import json
-import os
-import subprocess
-import tempfile
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils import terraform
-from ansible_collections.drydock.ops.plugins.module_utils.plans import summarise
 
 class TerraformError(Exception):
     """A terraform command failed; the text is its stderr."""
 
 
-def fingerprint(project_path: Path, backend_config: dict[str, Any], cli_config: str, terraform_path: str) -> str:
+def fingerprint(
+    project_path: Path, backend_config: dict[str, Any], cli_config: str, terraform_path: str
+) -> str:
     """Return a digest of all that `terraform init` depends on."""
     digest = hashlib.sha256()
     for part in (json.dumps(backend_config, sort_keys=True), terraform_path, cli_config):
@@ -138,7 +147,10 @@ class Planner:
         if mark.is_file() and mark.read_text() == wanted:
             return
         mark.unlink(missing_ok=True)
-        settings = [f"-backend-config={key}={terraform.setting(value)}" for key, value in self.want["backend_config"].items()]
+        settings = [
+            f"-backend-config={key}={terraform.setting(value)}"
+            for key, value in self.want["backend_config"].items()
+        ]
         # -reconfigure: the folder is this stack's and environment's own, so a changed setting
         # is never a state to be moved.
         done = self.run("init", "-no-color", "-reconfigure", "-lockfile=readonly", *settings)
@@ -148,7 +160,9 @@ class Planner:
 
     def plan(self, plan_file: Path) -> bool:
         """Plan to plan_file. Returns whether anything would change."""
-        descriptor, name = tempfile.mkstemp(dir=self.plans, prefix="variables-", suffix=".tfvars.json")
+        descriptor, name = tempfile.mkstemp(
+            dir=self.plans, prefix="variables-", suffix=".tfvars.json"
+        )
         try:
             with os.fdopen(descriptor, "w") as file:  # mkstemp makes it 0600
                 json.dump(self.want["variables"], file)
@@ -203,7 +217,9 @@ def main() -> None:
     if not Path(want["project_path"]).is_dir():
         fail(f"Stack {want['stack']}: its folder {want['project_path']} does not exist.")
     # In check mode nothing is written, not even a lock.
-    planner = Planner(want, module.get_bin_path("terraform", required=True), lock=not module.check_mode)
+    planner = Planner(
+        want, module.get_bin_path("terraform", required=True), lock=not module.check_mode
+    )
     os.umask(0o077)
     planner.plans.mkdir(parents=True, exist_ok=True)
     if not module.check_mode:
@@ -227,7 +243,8 @@ def main() -> None:
             keep = False
             shown = [line for line in summary["lines"] if line.startswith(("-", "+/-"))]
             fail(
-                f"Stack {want['stack']} of {want['environment']}: the plan would destroy or replace "
+                f"Stack {want['stack']} of {want['environment']}: the plan would destroy or "
+                "replace "
                 f"{doomed} resources, which the inventory forbids: {'; '.join(shown)}"
             )
     except TerraformError as error:

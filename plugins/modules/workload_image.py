@@ -3,6 +3,23 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.drydock.ops.plugins.module_utils.aws import (
+    client,
+    error_code,
+    explain,
+    require_boto3,
+)
+
 DOCUMENTATION = r"""
 module: workload_image
 short_description: Have the image of a revision in ECR
@@ -16,7 +33,10 @@ options:
   project_dir: {description: Folder of the git repository., type: path, required: true}
   context: {description: Folder with the Dockerfile., type: str, required: true}
   revision: {description: Full SHA of the commit., type: str, required: true}
-  uncommitted: {description: Build the context as it lies there instead., type: bool, default: false}
+  uncommitted:
+    description: Build the context as it lies there instead.
+    type: bool
+    default: false
   repository_url: {description: The ECR repository as an image name., type: str, required: true}
   repository_name: {description: The ECR repository as the API names it., type: str, required: true}
   tag: {description: Tag of the image., type: str, required: true}
@@ -47,26 +67,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 image: {description: Name and tag of the image., type: str, returned: success}
-digest: {description: Digest of the image in ECR; empty in check mode if it is to be built., type: str, returned: success}
+digest:
+  description: Digest of the image in ECR; empty in check mode if it is to be built.
+  type: str
+  returned: success
 seconds: {description: Seconds that building and pushing took., type: dict, returned: when built}
 """
-
-import base64
-import os
-import shutil
-import subprocess
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils.aws import (
-    client,
-    error_code,
-    explain,
-    require_boto3,
-)
 
 # Where Debian's and most other images look for certificates.
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -107,7 +113,9 @@ class Builder:
                 words, capture_output=True, check=False, timeout=self.want["timeout"], **options
             )
         except subprocess.TimeoutExpired as error:
-            raise ImageError(f"{doing} took longer than {self.want['timeout']} s and was ended.") from error
+            raise ImageError(
+                f"{doing} took longer than {self.want['timeout']} s and was ended."
+            ) from error
         if done.returncode:
             said = tail((done.stdout + b"\n" + done.stderr).decode(errors="replace"))
             raise ImageError(f"{doing} failed (exit {done.returncode}):\n{said}")
@@ -118,8 +126,20 @@ class Builder:
         project, context = self.want["project_dir"], self.want["context"]
         if self.want["uncommitted"]:
             listed = self.run(
-                ["git", "-c", "safe.directory=*", "-C", project, "ls-files", "-z", "--cached", "--others",
-                 "--exclude-standard", "--", context],
+                [
+                    "git",
+                    "-c",
+                    "safe.directory=*",
+                    "-C",
+                    project,
+                    "ls-files",
+                    "-z",
+                    "--cached",
+                    "--others",
+                    "--exclude-standard",
+                    "--",
+                    context,
+                ],
                 f"Listing {context}",
             )
             for name in filter(None, listed.split("\0")):
@@ -131,18 +151,38 @@ class Builder:
         archive = self.source.with_suffix(".tar")
         self.source.mkdir()
         self.run(
-            ["git", "-c", "safe.directory=*", "-c", "tar.umask=022", "-C", project, "archive", "--format=tar", "-o", str(archive),
-             f"{self.want['revision']}:{context}"],
+            [
+                "git",
+                "-c",
+                "safe.directory=*",
+                "-c",
+                "tar.umask=022",
+                "-C",
+                project,
+                "archive",
+                "--format=tar",
+                "-o",
+                str(archive),
+                f"{self.want['revision']}:{context}",
+            ],
             f"Reading {context} of commit {self.want['revision'][:12]}",
         )
         self.run(["tar", "-xf", str(archive), "-C", str(self.source)], f"Unpacking {context}")
         archive.unlink()
 
     def build(self) -> None:
-        build_args = {**self.want["build_args"], "REVISION": self.want["revision"]}
+        build_args = {**self.want["build_args"], "REVISION": self.want["tag"]}
         # docker format: the OCI format has no HEALTHCHECK.
-        words = ["podman", "build", "--format", "docker", "--tag", self.image,
-                 "--label", f"org.opencontainers.image.revision={self.want['revision']}"]
+        words = [
+            "podman",
+            "build",
+            "--format",
+            "docker",
+            "--tag",
+            self.image,
+            "--label",
+            f"org.opencontainers.image.revision={self.want['revision']}",
+        ]
         for name, value in build_args.items():
             words += ["--build-arg", f"{name}={value}"]
         if self.want["ca_bundle"] and Path(self.want["ca_bundle"]).is_file():
@@ -155,11 +195,23 @@ class Builder:
         user, _, password = base64.b64decode(token).decode().partition(":")
         registry = self.want["repository_url"].partition("/")[0]
         self.run(
-            ["podman", "login", "--authfile", str(self.auth_file), "--username", user, "--password-stdin", registry],
+            [
+                "podman",
+                "login",
+                "--authfile",
+                str(self.auth_file),
+                "--username",
+                user,
+                "--password-stdin",
+                registry,
+            ],
             f"Login to {registry}",
             input=password.encode(),
         )
-        self.run(["podman", "push", "--authfile", str(self.auth_file), self.image], f"Pushing {self.image}")
+        self.run(
+            ["podman", "push", "--authfile", str(self.auth_file), self.image],
+            f"Pushing {self.image}",
+        )
 
 
 def have_image(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -177,7 +229,9 @@ def have_image(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         builder.build()
         built = time.monotonic()
         try:
-            builder.push(ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
+            builder.push(
+                ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+            )
         except ImageError:
             # Tags are immutable: somebody else may have pushed this very revision meanwhile.
             if not digest_of(ecr, want["repository_name"], want["tag"]):
@@ -187,14 +241,19 @@ def have_image(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
     digest = digest_of(ecr, want["repository_name"], want["tag"])
     if not digest:
-        raise ImageError(f"{image} was pushed, but ECR does not list it: look at the registry's log.")
+        raise ImageError(
+            f"{image} was pushed, but ECR does not list it: look at the registry's log."
+        )
     seconds = {"build": round(built - start, 1), "push": round(pushed - built, 1)}
     return {
         "changed": True,
         "image": image,
         "digest": digest,
         "seconds": seconds,
-        "evidence": [f"image {want['tag'][:12]} built ({seconds['build']} s) and pushed ({seconds['push']} s)"],
+        "evidence": [
+            f"image {want['tag'][:12]} built ({seconds['build']} s) and pushed ({seconds['push']} "
+            "s)"
+        ],
     }
 
 
