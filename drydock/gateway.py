@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from drydock.errors import ApiError
 from drydock.moto import api
 
 log = logging.getLogger("drydock.gateway")
@@ -100,9 +101,7 @@ class Gateway:
         handler = self.operations.get((call.service, call.action)) if call else None
         try:
             if call and handler and (made := api.answer(call, handler, environ, body)):
-                status, headers, content = made
-                items = [(k, v) for k, v in headers.items() if k.lower() != "content-length"]
-                return status, [*items, ("Content-Length", str(len(content)))], content
+                return _answer_with(*made)
             if call and not api.in_moto(call):
                 return self._unknown(call, "moto has no such service")
             return self._by_moto({**environ, "wsgi.input": BytesIO(body)})
@@ -129,15 +128,19 @@ class Gateway:
     @staticmethod
     def _unknown(call: api.Call | None, reason: str) -> tuple[int, list[tuple[str, str]], bytes]:
         name = f"{call.service}:{call.action}" if call else "an unsigned request"
-        text = json.dumps(
-            {
-                "__type": "NotImplemented",
-                "message": f"The embedded cloud does not answer {name} ({reason}); "
-                "see docs/fidelity.md.",
-            }
-        ).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
-        return 501, [*headers, ("x-amzn-errortype", "NotImplemented")], text
+        error = ApiError(
+            "NotImplemented",
+            f"The embedded cloud does not answer {name} ({reason}); see docs/fidelity.md.",
+            501,
+        )
+        return _answer_with(*api.refuse(call, error))
+
+
+def _answer_with(
+    status: int, headers: dict[str, str], content: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    items = [(key, value) for key, value in headers.items() if key.lower() != "content-length"]
+    return status, [*items, ("Content-Length", str(len(content)))], content
 
 
 def serve(application: Gateway, port: int) -> BaseWSGIServer:

@@ -231,7 +231,7 @@ def _end_gateway(settings: Settings, say: Say) -> None:
                 os.kill(pid, number)
             except ProcessLookupError:
                 break
-            if _wait(lambda: not alive(settings.home), _STOP_SECONDS):
+            if _wait(lambda: not alive(settings.home) and not _runs(pid), _STOP_SECONDS):
                 break
 
 
@@ -240,6 +240,14 @@ def _gateway_pid(home: Path) -> int | None:
         return int(json.loads((home / "cloud.json").read_text())["pid"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and more than a zombie, which has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

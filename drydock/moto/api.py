@@ -175,6 +175,12 @@ def answer(
     )
 
 
+def refuse(call: Call | None, error: ApiError) -> tuple[int, dict[str, str], bytes]:
+    """An error in the wire format of the service that was called; JSON when none was."""
+    model = get_service_model(call.service) if call else None
+    return _refusal(error, model.metadata["protocol"] if model else "json")
+
+
 def _refusal(error: ApiError, protocol: str) -> tuple[int, dict[str, str], bytes]:
     request_id = str(uuid.uuid4())
     if protocol in ("json", "rest-json"):

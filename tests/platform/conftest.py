@@ -1,5 +1,7 @@
 """One embedded cloud for the whole layer, and a VPC of the tests' own in it."""
 
+import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +14,14 @@ from drydock import lifecycle
 from drydock.podman import Podman
 from drydock.settings import Settings
 
-VPC_CIDR = "10.77.0.0/16"
+
+def free_range() -> str:
+    """A /16 that this machine does not route: several clouds may be tested beside each other."""
+    routed = subprocess.run(
+        ["ip", "-4", "route", "show"], capture_output=True, text=True, check=True
+    ).stdout
+    choices = [n for n in range(64, 128) if f"10.{n}." not in routed]
+    return f"10.{random.choice(choices)}.0.0/16"  # noqa: S311 (not for secrets)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class Vpc:
     """A VPC for tests: two public and two private subnets, and a group open within it."""
 
     id: str
+    cidr: str
     public_subnets: list[str]
     private_subnets: list[str]
     security_group: str
@@ -73,15 +83,17 @@ def cloud() -> Iterator[Cloud]:
     lifecycle.up(settings, lambda text: print(f"drydock: {text}", flush=True))
     running = Cloud(settings, Podman(settings))
     ec2 = running.client("ec2")
-    vpc_id = ec2.create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
+    cidr = free_range()
+    vpc_id = ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
+    prefix = cidr.removesuffix(".0.0/16")
     subnets = [
-        ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.77.{n}.0/24", AvailabilityZone=zone)[
+        ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"{prefix}.{n}.0/24", AvailabilityZone=zone)[
             "Subnet"
         ]["SubnetId"]
         for n, zone in enumerate(["us-east-1a", "us-east-1b"] * 2)
     ]
     group = ec2.create_security_group(GroupName="tests", Description="tests", VpcId=vpc_id)
-    running.vpc = Vpc(vpc_id, subnets[:2], subnets[2:], group["GroupId"])
+    running.vpc = Vpc(vpc_id, cidr, subnets[:2], subnets[2:], group["GroupId"])
     yield running
     if was_up:
         ec2.delete_security_group(GroupId=group["GroupId"])

@@ -5,6 +5,8 @@ import pytest
 
 from drydock.__main__ import read_audit
 
+from .conftest import free_range
+
 
 def test_audit_tells_reads_from_changes_and_holds_no_parameter(cloud):
     path = cloud.settings.path("log", "audit.jsonl")
@@ -50,11 +52,21 @@ def test_a_call_that_is_missing_is_refused_once_and_named(cloud):
     assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
+def test_what_a_query_service_lacks_is_said_in_its_own_format(cloud):
+    with pytest.raises(botocore.exceptions.ClientError, match="rds:CreateIntegration"):
+        cloud.client("rds").create_integration(
+            SourceArn="arn:aws:rds:us-east-1:1:x",
+            TargetArn="arn:aws:redshift:us-east-1:1:x",
+            IntegrationName="x",
+        )
+
+
 def test_a_vpc_that_overlaps_another_is_refused(cloud):
     ec2 = cloud.client("ec2")
-    with pytest.raises(botocore.exceptions.ClientError, match=r"10\.77\.8\.0/24 overlaps"):
-        ec2.create_vpc(CidrBlock="10.77.8.0/24")
-    made = ec2.create_vpc(CidrBlock="10.78.0.0/24")["Vpc"]["VpcId"]
+    inside = cloud.vpc.cidr.replace(".0.0/16", ".8.0/24")
+    with pytest.raises(botocore.exceptions.ClientError, match=f"{inside} overlaps"):
+        ec2.create_vpc(CidrBlock=inside)
+    made = ec2.create_vpc(CidrBlock=free_range())["Vpc"]["VpcId"]
     ec2.delete_vpc(VpcId=made)
 
 

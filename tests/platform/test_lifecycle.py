@@ -18,7 +18,7 @@ from drydock import images, lifecycle
 from drydock.podman import Podman
 from drydock.settings import PROJECT, Settings
 
-from .conftest import Cloud, wait_for
+from .conftest import Cloud, free_range, wait_for
 
 
 def _free_port() -> int:
@@ -63,11 +63,19 @@ def _start_with_a_part(settings: Settings) -> Podman:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    vpc = client.create_vpc(CidrBlock="10.79.0.0/24")["Vpc"]["VpcId"]
+    cidr = free_range()
+    vpc = client.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
     podman = Podman(settings)
     network = f"drydock-{settings.tag}-{vpc}"
-    podman.create_network(network, "10.79.0.0/24")
-    podman.run("task", "x", images.BASE, ["sleep", "600"], network=network, ip="10.79.0.10")
+    podman.create_network(network, cidr)
+    podman.run(
+        "task",
+        "x",
+        images.BASE,
+        ["sleep", "600"],
+        network=network,
+        ip=cidr.replace(".0.0/16", ".0.10"),
+    )
     return podman
 
 
