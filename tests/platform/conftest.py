@@ -20,7 +20,7 @@ def free_range() -> str:
     routed = subprocess.run(
         ["ip", "-4", "route", "show"], capture_output=True, text=True, check=True
     ).stdout
-    choices = [n for n in range(64, 128) if f"10.{n}." not in routed]
+    choices = [n for n in range(96, 128) if f"10.{n}." not in routed]
     return f"10.{random.choice(choices)}.0.0/16"  # noqa: S311 (not for secrets)
 
 
