@@ -1,7 +1,7 @@
 data "aws_availability_zones" "available" {
   state = "available"
 
-  # Local Zones and Wavelength Zones offer neither NAT gateways nor RDS.
+  # Zones that one opts into (at the edge of the network) offer neither NAT gateways nor RDS.
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
