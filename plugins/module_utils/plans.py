@@ -190,8 +190,8 @@ def _output(name: str, change: dict[str, Any]) -> list[str]:
     symbol = {"create": "+", "delete": "-"}.get(actions[0], "~") if len(actions) == 1 else "~"
     if change.get("before_sensitive") or change.get("after_sensitive"):
         return [f"{symbol} output {name}: {MASK}"]
-    if symbol == "-":
-        return [f"- output {name}"]
+    if symbol in "+-":
+        return [f"{symbol} output {name}"]
     lines = _differences(
         change.get("before"),
         change.get("after"),

@@ -256,7 +256,7 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
             **options,
         )["service"]
         primary = primary_of(now)
-        result["evidence"] = [f"deployment {short(primary['id'])} of {short(target)} started"]
+        result["evidence"] = [f"deployment {primary['id']} of {short(target)} started"]
     deployment = {
         "id": primary["id"],
         "task_definition": target,
@@ -325,7 +325,7 @@ def failure(
             primary["taskDefinition"] == deployment["previous"]
             or (own or {}).get("rolloutState") == "FAILED"
         )
-        what = "was rolled back by ECS" if back else f"was superseded by {short(primary['id'])}"
+        what = "was rolled back by ECS" if back else f"was superseded by {primary['id']}"
         reason = reason or primary.get("rolloutStateReason", "")
     else:
         what = "failed"
