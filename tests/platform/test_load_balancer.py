@@ -33,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         code, body = 200, dict(state, path=self.path, headers=dict(self.headers))
         if self.path == "/health":
             code = 200 if state["well"] else 500
+            checked |= code == 200
         elif self.path.startswith("/state/"):
             state["well"] = self.path.endswith("well")
         elif self.path != "/state":
@@ -45,7 +46,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-        checked |= self.path == "/health" and code == 200
     def log_message(self, *_):
         pass
 class Server(http.server.ThreadingHTTPServer):

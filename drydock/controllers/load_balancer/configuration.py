@@ -16,7 +16,7 @@ _OWN_ANSWERS = (400, 408, 500, 502, 503, 504)
 # An ALB gives a target 10 s to accept a connection.
 _CONNECT_SECONDS = 10
 # The longest time from registration to the first health check.
-_FIRST_CHECK_SECONDS = 2
+FIRST_CHECK_SECONDS = 2
 _NETWORK_IDLE_SECONDS = 350
 STATE_HEADER = (
     "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight "
@@ -123,7 +123,7 @@ def _head(balancer: LoadBalancer, http: bool) -> list[str]:
         "  nbthread 1",
         "  fd-hard-limit 20000",
         "  server-state-file /lb/servers",
-        f"  max-spread-checks {_FIRST_CHECK_SECONDS}s",
+        f"  max-spread-checks {FIRST_CHECK_SECONDS}s",
         "  hard-stop-after 15m",
         "  user haproxy",
         "  group haproxy",

@@ -16,6 +16,8 @@ from drydock.moto.patches import elbv2 as patches
 
 KIND = "load-balancer"
 _START_SECONDS = 15
+# A new process begins its health checks anew, so reloads leave time for them.
+_RELOAD_PAUSE_SECONDS = 1.5 * conf.FIRST_CHECK_SECONDS
 
 
 class Proxy:
@@ -31,7 +33,7 @@ class Proxy:
         self.folder = cloud.settings.folder("parts", KIND, self.id)
         self.admin = runtime.Admin(self.folder)
         self._configured = self._names = ""
-        self._worker = ""
+        self._reload_after = 0.0
 
     def update(self, balancer: elbv2.LoadBalancer) -> bool:
         """One pass; returns whether some target is about to change state."""
@@ -46,15 +48,17 @@ class Proxy:
             elbv2.set_state(balancer.arn, "active")
             return True
         seen = {pid: self._servers(pid) for pid in (current, *old)}
-        if wanted != self._configured:
+        changed = wanted != self._configured
+        if changed and time.monotonic() > self._reload_after:
             targets = self._observe(groups, targets, seen[current], seen.values())
             self._write(balancer, groups, targets)
             self.admin.reload()
             self._configured = wanted
+            self._reload_after = time.monotonic() + _RELOAD_PAUSE_SECONDS
             return True
         self._sync(groups, targets, current, seen[current])
         self._observe(groups, targets, seen[current], seen.values())
-        return any(
+        return changed or any(
             target.draining or target.health.state == "initial"
             for members in targets.values()
             for target in members
