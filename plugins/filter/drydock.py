@@ -39,6 +39,13 @@ def stack_waves(needs: dict[str, list[str]]) -> list[list[str]]:
 
 def terraform_error(result: dict[str, Any], stack: str, environment: str) -> str:
     """Return the failure of a community.general.terraform task as a sentence."""
+    code = int(result.get("rc") or 0)
+    if code < 0:
+        return (
+            f"Stack {stack} of {environment}: terraform was ended by signal {-code} before it was "
+            "done (by hand, or for want of memory), so its state lock may be left. Start the "
+            "playbook again; if it names that lock, release it once no terraform works on the stack."
+        )
     text = result.get("stderr") or result.get("msg") or "terraform failed and said nothing"
     return explain(str(text), stack, environment)
 

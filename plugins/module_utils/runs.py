@@ -46,14 +46,15 @@ def parent(pid: int) -> int:
 
 
 def _is_playbook(pid: int) -> bool:
+    """Return whether a process is Python running ansible-playbook (not, say, `timeout` of it)."""
     try:
-        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")[:4]
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(
-        Path(os.fsdecode(word)).name == "ansible-playbook" or word == b"ansible.cli.playbook"
-        for word in words
-    )
+    names = [Path(os.fsdecode(word)).name for word in words if not word.startswith(b"-")][:3]
+    if not names or not names[0].startswith("python"):
+        return names[:1] == ["ansible-playbook"]
+    return names[1:2] == ["ansible-playbook"] or names[1:3] == ["ansible", "playbook"]
 
 
 def playbook_process(pid: int | None = None) -> int:

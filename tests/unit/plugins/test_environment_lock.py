@@ -175,6 +175,7 @@ def test_the_run_is_the_outermost_fork_of_ansible_playbook(tmp_path: Path) -> No
         "runs = importlib.util.module_from_spec(spec); sys.modules['runs'] = runs;"
         "spec.loader.exec_module(runs); print(runs.playbook_process())"
     )
-    done = subprocess.run([program, module], capture_output=True, text=True, check=True)
+    words = ["timeout", "60", program, module]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     run, found = done.stdout.split()
     assert run == found

@@ -50,6 +50,12 @@ def test_a_stale_plan_says_what_to_do() -> None:
     assert "Start the playbook again" in text
 
 
+def test_a_terraform_that_was_killed_is_told_from_one_that_failed() -> None:
+    text = terraform_error({"rc": -9, "stderr": "", "msg": ""}, "data", "dev")
+    assert "ended by signal 9" in text
+    assert "state lock may be left" in text
+
+
 def test_other_errors_are_terraform_s_own_without_warnings_and_boxes() -> None:
     text = explain("│ Warning: old\n│\n│ Error: no such AMI\n│\n│   on main.tf", "data", "dev")
     assert text.startswith("Stack data of dev: Error: no such AMI")
