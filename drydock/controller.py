@@ -24,7 +24,7 @@ class Cloud:
         self.authority = Authority(settings.folder("ca"))
 
 
-class Controller(threading.Thread):
+class Controller:
     """One AWS service's other half.
 
     A subclass sets ``name`` and writes :meth:`reconcile`; it may answer API calls itself
@@ -38,12 +38,13 @@ class Controller(threading.Thread):
     interval = 1.0
 
     def __init__(self, cloud: Cloud):
-        super().__init__(name=self.name, daemon=True)
         self.cloud = cloud
         self.log = logging.getLogger(f"drydock.{self.name}")
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._last_error = ""
+        # Held, not inherited: a Thread has private methods that a subclass would shadow.
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def reconcile(self) -> None:
         """One pass from what is asked for to what runs.
@@ -65,11 +66,19 @@ class Controller(threading.Thread):
         """Asks for a pass now: something has happened."""
         self._wake.set()
 
+    def start(self) -> None:
+        self._thread.start()
+
     def end(self) -> None:
+        """Asks the loop to end after the pass it is in."""
         self._ended.set()
         self._wake.set()
 
-    def run(self) -> None:
+    def join(self, timeout: float) -> None:
+        """Waits for the loop's end, at most ``timeout`` seconds."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
         while not self._ended.is_set():
             self._wake.clear()
             try:

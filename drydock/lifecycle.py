@@ -100,8 +100,9 @@ def up(settings: Settings, say: Say) -> None:
 
 def _start(settings: Settings, say: Say) -> None:
     _check(settings)
-    sweep(settings, say)
+    # First of all: the shell may name these files already, and podman refuses to start without.
     configure_podman(settings)
+    sweep(settings, say)
     podman = Podman(settings)
     authority = Authority(settings.folder("ca"))
     images.ensure(podman, authority.certificate, say)
