@@ -105,8 +105,9 @@ def test_an_order_is_stored_and_read(site):
     (database,) = site.cloud.podman.parts("database")
     rows = site.cloud.podman.execute(
         database.name,
-        ["psql", "--host=/var/run/postgresql", "--username=rdsadmin", "--tuples-only", "--no-align",
+        ["psql", "--host=/part", "--username=rdsadmin", "--tuples-only", "--no-align",
          "--command=SELECT count(*) FROM orders", _database_name(site)],
+        user="postgres",
     )  # fmt: skip
     assert rows.code == 0, rows.stderr
     assert int(rows.stdout) >= 1
