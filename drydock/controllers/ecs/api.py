@@ -384,6 +384,9 @@ def _check_service(attributes: Params, definition: Definition) -> None:
     if attributes["schedulingStrategy"] != "REPLICA":
         raise refuse("The daemon scheduling strategy is not supported; use REPLICA.")
     configuration = attributes["deploymentConfiguration"]
+    if configuration["strategy"] != "ROLLING":
+        raise refuse(f"The embedded cloud has no deployment strategy {configuration['strategy']}; "
+                     "use ROLLING.")  # fmt: skip
     if configuration["minimumHealthyPercent"] >= 100 and configuration["maximumPercent"] <= 100:
         raise refuse("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will "
                      "block deployments.")  # fmt: skip
