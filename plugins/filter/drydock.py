@@ -43,8 +43,9 @@ def terraform_error(result: dict[str, Any], stack: str, environment: str) -> str
     if code < 0:
         return (
             f"Stack {stack} of {environment}: terraform was ended by signal {-code} before it was "
-            "done (by hand, or for want of memory), so its state lock may be left. Start "
-            "the playbook again; if it names that lock, release it once no terraform works on the stack."
+            "done (by hand, or for want of memory), so its state lock may be left. Start the "
+            "playbook again; if it names that lock, release it once no terraform works on the "
+            "stack."
         )
     text = result.get("stderr") or result.get("msg") or "terraform failed and said nothing"
     return explain(str(text), stack, environment)
