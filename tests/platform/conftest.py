@@ -55,7 +55,7 @@ class Cloud:
                 service,
                 endpoint_url=self.endpoint,
                 region_name=self.settings.region,
-                aws_access_key_id="test",
+                aws_access_key_id="tests",
                 aws_secret_access_key="test",
             )
         return self._clients[service]

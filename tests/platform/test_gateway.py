@@ -21,7 +21,7 @@ def test_audit_tells_reads_from_changes_and_holds_no_parameter(cloud):
         ("GetParameter", False),
         ("DeleteParameter", True),
     ]
-    assert rows[0]["caller"]["access_key"] == "test"
+    assert rows[0]["caller"]["access_key"] == "tests"
     assert "planted-7f3a" not in path.read_text()
 
 
