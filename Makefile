@@ -28,8 +28,7 @@ down: ## Remove every container, network, mount and process that the project mad
 	@if [ -x .venv/bin/python ]; then python -m drydock down; else echo 'Nothing was set up here.'; fi
 
 clean: down ## down, and also the images, caches and tools
-	podman image rm --force --ignore localhost/drydock/parts:trixie localhost/drydock/base:trixie \
-	  localhost/drydock/debian:trixie
+	podman image ls --quiet --filter label=drydock.recipe | xargs --no-run-if-empty podman image rm --force
 	rm -rf .drydock .venv
 
 test: setup ## All layers, the quick ones first

@@ -269,6 +269,7 @@ def sweep(settings: Settings, say: Say) -> None:
     if not shutil.which("podman"):
         return
     podman = Podman(settings)
+    _end_terraforms(settings.home / "terraform", say)
     _unmount(settings.home / "tmp")
     for _ in range(5):  # a container that was just being started comes up late
         if not _sweep_once(podman, say):
@@ -316,6 +317,24 @@ def _remove(podman: Podman, name: str) -> None:
         if podman.command("container", "exists", name, check=False).code:
             return
     raise PodmanError(("rm", name), 1, f"{name} can't be removed; `podman rm --force {name}`")
+
+
+def _end_terraforms(below: Path, say: Say) -> None:
+    """Ends terraforms, and providers that outlived theirs, which worked against a dead cloud.
+
+    They are known by the data folder in their environment, which no other program sets so;
+    without an API to talk to they would try again for minutes.
+    """
+    sign = f"TF_DATA_DIR={below}/".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            program = (entry / "comm").read_text().strip()
+            if program.startswith("terraform") and any(v.startswith(sign) for v in variables):
+                os.kill(int(entry.name), signal.SIGKILL)
+                say(f"ended {program} (pid {entry.name}), left from an earlier run")
+        except OSError:  # gone meanwhile
+            continue
 
 
 def _unmount(below: Path) -> None:

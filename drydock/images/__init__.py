@@ -12,13 +12,22 @@ from pathlib import Path
 
 from drydock.errors import DrydockError
 from drydock.podman import Podman
+from drydock.settings import Settings
 
 DEBIAN = "localhost/drydock/debian:trixie"
-BASE = "localhost/drydock/base:trixie"
 PARTS = "localhost/drydock/parts:trixie"
 PACKAGES = ("ca-certificates", "curl", "nginx-light", "python3", "python3-venv")
 RECIPE = "drydock.recipe"  # label: what the image was made from
 _HERE = Path(__file__).parent
+
+
+def base(settings: Settings) -> str:
+    """The workloads' base image, which trusts this cloud's own certificates.
+
+    Named by the cloud's tag: clouds of two folders on one machine have two authorities. The
+    local inventory spells the same name.
+    """
+    return f"localhost/drydock/base:{settings.tag}"
 
 
 def _recipe(*contents: str | bytes) -> str:
@@ -39,16 +48,16 @@ def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
         DrydockError: the package mirror can't be reached, the disk is full, …
     """
     debian = _recipe("trixie minbase", *PACKAGES)
-    base = _recipe(debian, (_HERE / "base.Containerfile").read_text(), authority.read_bytes())
+    trusting = _recipe(debian, (_HERE / "base.Containerfile").read_text(), authority.read_bytes())
     parts = _recipe(debian, (_HERE / "parts.Containerfile").read_text())
     if podman.image_label(DEBIAN, RECIPE) != debian:
         say("making a Debian 13 image (about 40 s, once)")
         _bootstrap(podman, debian)
-    if podman.image_label(BASE, RECIPE) != base:
+    if podman.image_label(base(podman.settings), RECIPE) != trusting:
         say("making the base image for workloads")
         context = podman.settings.folder("tmp", "base-image")
         (context / "ca.pem").write_bytes(authority.read_bytes())
-        _build(podman, "base", BASE, base, context)
+        _build(podman, "base", base(podman.settings), trusting, context)
     if podman.image_label(PARTS, RECIPE) != parts:
         say("making the image of databases, caches and load balancers (about 40 s, once)")
         _build(podman, "parts", PARTS, parts, _HERE)

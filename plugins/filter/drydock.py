@@ -43,9 +43,8 @@ def terraform_error(result: dict[str, Any], stack: str, environment: str) -> str
     if code < 0:
         return (
             f"Stack {stack} of {environment}: terraform was ended by signal {-code} before it was "
-            "done (by hand, or for want of memory), so its state lock may be left. Start the "
-            "playbook again; if it names that lock, release it once no terraform works on the "
-            "stack."
+            "done (by hand, or for want of memory). Its state lock was released; start the "
+            "playbook again, it goes on from what the state holds."
         )
     text = result.get("stderr") or result.get("msg") or "terraform failed and said nothing"
     return explain(str(text), stack, environment)

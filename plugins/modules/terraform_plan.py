@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,10 @@ has_changes:
   returned: success
 plan_file:
   description: The plan, mode 0600; empty where none was kept.
+  type: str
+  returned: success
+planned_at:
+  description: When the plan was made in UTC (ISO 8601); what it locks is locked after that.
   type: str
   returned: success
 cli_config:
@@ -208,6 +213,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     want = module.params
+    planned_at = datetime.now(UTC).isoformat(timespec="seconds")
     # At -vvv Ansible prints a module's arguments: the values may be secret, their names are not.
     invocation = {"module_args": {**want, "variables": sorted(want["variables"])}}
 
@@ -256,6 +262,7 @@ def main() -> None:
         changed=has_changes and module.check_mode,
         has_changes=has_changes,
         plan_file=str(plan_file) if keep else "",
+        planned_at=planned_at,
         cli_config=planner.variables.get("TF_CLI_CONFIG_FILE", ""),
         terraform_starts=planner.starts,
         evidence=[f"plan: {summary['sentence']}"] if has_changes else [],

@@ -71,7 +71,7 @@ def _start_with_a_part(settings: Settings) -> Podman:
     podman.run(
         "task",
         "x",
-        images.BASE,
+        images.PARTS,
         ["sleep", "600"],
         network=network,
         ip=cidr.replace(".0.0/16", ".0.10"),

@@ -1,11 +1,14 @@
 """The main job, on the whole platform: built once, then used, repeated, raced and broken."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -205,6 +208,33 @@ def test_two_provisions_at_once_one_wins(site):
     assert play("provision").code == 0
 
 
+def test_a_killed_terraform_leaves_no_lock(site):
+    """Killed in the middle of an apply, as by the kernel for want of memory."""
+    run = start("provision", "--limit", "platform", "-e", "log_retention_days=5")
+    below = f"TF_DATA_DIR={site.cloud.settings.home}/terraform/local/platform".encode()
+
+    def applying() -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                ours = below in (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if ours and Path(words[0].decode()).name == "terraform" and b"apply" in words:
+                found.append(int(entry.name))
+        return found
+
+    (pid, *_) = wait_for(applying, 120, "terraform applies", every=0.02)
+    os.kill(pid, signal.SIGKILL)
+    killed = finish(run)
+    assert killed.code != 0
+    assert "ended by signal 9" in killed.output
+    again = play("provision")
+    assert again.code == 0, again.output[-4000:]
+    assert set(play("provision").changed.values()) == {0}
+
+
 def test_a_killed_task_is_replaced_and_not_sent_to(site):
     before = site.tasks("hello")
     assert len(before) == 2
@@ -259,6 +289,16 @@ def _health_check(site: Site, workload: str) -> dict:
 
 def _page(mark: str) -> str:
     return f"<!doctype html><html><title>{mark}</title><body>{mark}</body></html>\n"
+
+
+@pytest.mark.parametrize("revision", ["zzz", "0" * 40, "HEAD~100000", "--help"])
+def test_a_bad_revision_is_refused_before_any_change(site, revision):
+    mark = site.mark()
+    done = play("deploy", "-e", f"deploy_revision={revision}")
+    assert done.code != 0
+    assert revision in done.output
+    assert "Take the lock" not in done.output
+    assert site.changes_since(mark) == []
 
 
 def test_a_new_revision_under_load_loses_no_request(site, tmp_path):

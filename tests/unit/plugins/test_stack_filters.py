@@ -53,7 +53,7 @@ def test_a_stale_plan_says_what_to_do() -> None:
 def test_a_terraform_that_was_killed_is_told_from_one_that_failed() -> None:
     text = terraform_error({"rc": -9, "stderr": "", "msg": ""}, "data", "dev")
     assert "ended by signal 9" in text
-    assert "state lock may be left" in text
+    assert "Its state lock was released" in text
 
 
 def test_other_errors_are_terraform_s_own_without_warnings_and_boxes() -> None:

@@ -1,0 +1,94 @@
+"""The IAM actions that a run needs on a real account, from the audit of one on the embedded cloud.
+
+    python -m drydock audit --json | python scripts/iam_actions.py
+
+Prints a policy document. API calls are not always named as the actions that allow them, and some
+permissions are needed without a call of the caller's own; both tables below say where that is so
+(Service Authorization Reference).
+"""
+
+import collections
+import json
+import sys
+
+PREFIX = {
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "application-autoscaling": "application-autoscaling",
+}
+ACTION = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:DeleteObjects": "s3:DeleteObjectVersion",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+# Needed although the caller makes no such call itself.
+IMPLIED = {
+    "ecr:BatchCheckLayerAvailability": "push",
+    "ecr:BatchGetImage": "push",
+    "ecr:CompleteLayerUpload": "push",
+    "ecr:GetDownloadUrlForLayer": "push",
+    "ecr:InitiateLayerUpload": "push",
+    "ecr:PutImage": "push",
+    "ecr:UploadLayerPart": "push",
+    "ecr:TagResource": "tags at creation",
+    "ecs:TagResource": "tags at creation",
+    "elasticache:AddTagsToResource": "tags at creation",
+    "elasticloadbalancing:AddTags": "tags at creation",
+    "iam:CreateServiceLinkedRole": "first use of ECS, ELB, RDS and ElastiCache in an account",
+    "iam:PassRole": "task and execution roles",
+    "iam:TagRole": "tags at creation",
+    "kms:CreateGrant": "RDS and ElastiCache use the key",
+    "kms:Decrypt": "state and repositories are encrypted",
+    "kms:GenerateDataKey": "state is encrypted",
+    "kms:TagResource": "tags at creation",
+    "logs:TagResource": "tags at creation",
+    "rds:AddTagsToResource": "tags at creation",
+    "s3:DeleteObjectVersion": "destroy empties a versioned bucket",
+    "secretsmanager:CreateSecret": "the master secret that RDS manages",
+    "secretsmanager:TagResource": "the master secret that RDS manages",
+}
+NO_PERMISSION = {"sts:GetCallerIdentity"}  # anybody may ask who they are
+
+
+def policy(rows: list[dict]) -> dict:
+    """An IAM policy document that allows what the audit's rows did, a statement per service."""
+    actions = {f"{row['service']}:{row['action']}" for row in rows if row["action"]}
+    named = {ACTION.get(action, action) for action in actions} | set(IMPLIED)
+    services = collections.defaultdict(list)
+    for action in sorted(named - NO_PERMISSION):
+        service, _, name = action.partition(":")
+        service = PREFIX.get(service, service)
+        services[service].append(f"{service}:{name}")
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": service.replace("-", "").capitalize(),
+                "Effect": "Allow",
+                "Action": sorted(set(names)),
+                "Resource": "*",
+            }
+            for service, names in sorted(services.items())
+        ],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(policy([json.loads(line) for line in sys.stdin if line.strip()]), indent=2))
