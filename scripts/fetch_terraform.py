@@ -15,8 +15,11 @@ from pathlib import Path
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 (https, fixed host)
-        return answer.read()
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 (https, fixed host)
+            return answer.read()
+    except OSError as error:
+        sys.exit(f"{url} can't be fetched ({error}).")
 
 
 def main(releases: str, version: str, pinned: str, folder: str) -> None:
