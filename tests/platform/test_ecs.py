@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from drydock.images import BASE
+from drydock.images import DEBIAN
 
 from .conftest import Cloud, wait_for
 
@@ -55,7 +55,7 @@ def _stopped(client: Any) -> list[str]:
 def register(ecs: Any) -> Callable[..., str]:
     def make(family: str = "server", **container: Any) -> str:
         definition = {
-            "name": "server", "image": BASE, "essential": True, "command": SERVER,
+            "name": "server", "image": DEBIAN, "essential": True, "command": SERVER,
             "portMappings": [{"containerPort": 8080}], "stopTimeout": 2, **container,
         }  # fmt: skip
         return ecs.register_task_definition(
@@ -463,7 +463,7 @@ def test_what_cannot_be_is_refused(ecs, register, create, network):
         )  # fmt: skip
     two = ecs.register_task_definition(
         family="two", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256",
-        memory="512", containerDefinitions=[{"name": n, "image": BASE} for n in ("a", "b")],
+        memory="512", containerDefinitions=[{"name": n, "image": DEBIAN} for n in ("a", "b")],
     )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
     with pytest.raises(ClientError, match="one container in a task"):
         ecs.run_task(cluster=CLUSTER, taskDefinition=two, networkConfiguration=network)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from drydock.images import BASE
+from drydock.images import DEBIAN
 from drydock.network import Networks
 from tests.platform.conftest import Cloud, wait_for
 
@@ -110,7 +110,7 @@ class Web:
         self.backends[ip] = self.cloud.podman.run(
             "test-backend",
             ip,
-            BASE,
+            DEBIAN,
             ["python3", "-c", BACKEND, ip, "well" if well else "ill"],
             network=self.network,
             ip=ip,
