@@ -21,13 +21,14 @@ from pathlib import Path
 
 from drydock import images
 from drydock.errors import DrydockError
-from drydock.podman import HOME_LABEL, Podman, PodmanError
+from drydock.podman import HOME_LABEL, Podman
 from drydock.settings import PROJECT, Settings
 from drydock.tls import Authority
 
 Say = Callable[[str], None]
 _START_SECONDS = 60
 _STOP_SECONDS = 30
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback has no proxy
 
 
 # --- is it alive? ------------------------------------------------------------------
@@ -41,7 +42,8 @@ def alive(home: Path) -> bool:
     """Whether a gateway process holds the cloud of this home folder."""
     try:
         with _lock_file(home).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two who look do not take each other for the gateway.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except OSError:
@@ -73,7 +75,7 @@ def control(settings: Settings, name: str, timeout: float = 30) -> dict:
     """Asks the running gateway; DrydockError when there is none."""
     url = f"{settings.endpoint}/_drydock/{name}"
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 (loopback)
+        with _DIRECT.open(url, timeout=timeout) as answer:
             return json.load(answer)
     except OSError as error:
         raise DrydockError(
@@ -108,7 +110,8 @@ def _start(settings: Settings, say: Say) -> None:
     images.ensure(podman, authority.certificate, say)
     say(f"starting the gateway at {settings.endpoint}")
     log_path = settings.path("log", "gateway.log")
-    with log_path.open("ab") as log:
+    settings.path("log", "audit.jsonl").unlink(missing_ok=True)  # of the cloud before
+    with log_path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "drydock", "serve"],
             cwd=PROJECT,
@@ -124,7 +127,8 @@ def _start(settings: Settings, say: Say) -> None:
                 f"The gateway ended at once (exit {process.returncode}): {_last_line(log_path)}"
             )
         try:
-            if control(settings, "status", timeout=2)["ready"]:
+            # Another cloud may have taken the port while images were made.
+            if control(settings, "status", timeout=2)["home"] == str(settings.home):
                 return
         except DrydockError:
             pass
@@ -269,11 +273,16 @@ def sweep(settings: Settings, say: Say) -> None:
     if not shutil.which("podman"):
         return
     podman = Podman(settings)
-    _end_terraforms(settings.home / "terraform", say)
+    _end_terraforms(settings, say)
     _unmount(settings.home / "tmp")
-    for _ in range(5):  # a container that was just being started comes up late
+    # A `podman run` that outlived the gateway would bring its container up after the look.
+    _wait(lambda: not _starting(settings.home), _STOP_SECONDS)
+    for _ in range(5):
         if not _sweep_once(podman, say):
             break
+    else:
+        left = [part.name for part in podman.parts()] + [net["name"] for net in podman.networks()]
+        raise DrydockError(f"These can't be removed: {', '.join(left) or 'parts of other clouds'}.")
     for name in ("cloud.json", "parts", "tmp"):
         path = settings.home / name
         if path.is_dir():
@@ -300,13 +309,13 @@ def _sweep_once(podman: Podman, say: Say) -> bool:
             whose = "" if home == own else f" of a cloud that was in {home}"
             say(f"removing {len(stale)} containers and {len(nets)} networks{whose}")
         for part in stale:
-            _remove(podman, part.name)
+            _remove(podman, part.name, say)
         for name in nets:
             podman.remove_network(name)
     return found
 
 
-def _remove(podman: Podman, name: str) -> None:
+def _remove(podman: Podman, name: str, say: Say) -> None:
     """Removes a part even when podman's idea of it is out of date (power loss, kill -9)."""
     for attempt in (
         ("rm", "--force", "--time=0", "--volumes", "--ignore", name),
@@ -316,21 +325,37 @@ def _remove(podman: Podman, name: str) -> None:
         podman.command(*attempt, check=False)
         if podman.command("container", "exists", name, check=False).code:
             return
-    raise PodmanError(("rm", name), 1, f"{name} can't be removed; `podman rm --force {name}`")
+    say(f"{name} could not be removed yet")
 
 
-def _end_terraforms(below: Path, say: Say) -> None:
-    """Ends terraforms, and providers that outlived theirs, which worked against a dead cloud.
+def _starting(home: Path) -> bool:
+    """Whether a podman that makes a part of this cloud still runs."""
+    sign = f"--label={HOME_LABEL}={home}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # gone meanwhile
+            continue
+        if words[0].endswith(b"podman") and sign in words:
+            return True
+    return False
 
-    They are known by the data folder in their environment, which no other program sets so;
-    without an API to talk to they would try again for minutes.
+
+def _end_terraforms(settings: Settings, say: Say) -> None:
+    """Ends terraforms, and providers that outlived theirs, which worked against this dead cloud.
+
+    Without an API to talk to they would try again for minutes. They are known by two things
+    in their environment: their data folder below this home, and this cloud's endpoint; a
+    terraform of another environment has another endpoint or none.
     """
-    sign = f"TF_DATA_DIR={below}/".encode()
+    folder = f"TF_DATA_DIR={settings.home}/".encode()
+    endpoint = f"AWS_ENDPOINT_URL={settings.endpoint}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             variables = (entry / "environ").read_bytes().split(b"\0")
             program = (entry / "comm").read_text().strip()
-            if program.startswith("terraform") and any(v.startswith(sign) for v in variables):
+            ours = endpoint in variables and any(v.startswith(folder) for v in variables)
+            if ours and program.startswith("terraform"):
                 os.kill(int(entry.name), signal.SIGKILL)
                 say(f"ended {program} (pid {entry.name}), left from an earlier run")
         except OSError:  # gone meanwhile

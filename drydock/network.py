@@ -19,7 +19,8 @@ class Networks:
 
     def __init__(self, podman: Podman):
         self._podman = podman
-        self._lock = threading.Lock()
+        # Two locks: an API call that needs an address never waits for podman's networks.
+        self._addresses, self._lock = threading.Lock(), threading.Lock()
         self._taken: set[str] = set()
         self._made: set[str] = set()
 
@@ -35,7 +36,7 @@ class Networks:
         subnet = ec2.subnet(subnet_id)
         if subnet is None:
             raise DrydockError(f"Subnet {subnet_id} does not exist.")
-        with self._lock:
+        with self._addresses:
             hosts = ipaddress.ip_network(subnet.cidr).hosts()
             for number, address in enumerate(hosts, start=1):
                 if number >= _RESERVED and str(address) not in self._taken:
@@ -44,7 +45,7 @@ class Networks:
         raise DrydockError(f"Subnet {subnet_id} ({subnet.cidr}) has no free address.")
 
     def release(self, address: str) -> None:
-        with self._lock:
+        with self._addresses:
             self._taken.discard(address)
 
     def ensure(self, vpc_id: str) -> str:

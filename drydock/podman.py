@@ -297,10 +297,6 @@ class Podman:
             return None
         return (json.loads(found.stdout)[0].get("Labels") or {}).get(label)
 
-    def image_config(self, image: str) -> dict:
-        """The image's own configuration (Cmd, Entrypoint, User, StopSignal, …)."""
-        return json.loads(self.command("image", "inspect", "--format=json", image).stdout)[0]
-
     def events(self) -> subprocess.Popen:
         """A stream of JSON lines, one for each life event of this cloud's parts.
 

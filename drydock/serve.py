@@ -18,18 +18,21 @@ log = logging.getLogger("drydock")
 
 
 def _watch(podman: Podman, loops: list[Controller], ended: threading.Event) -> None:
-    """Wakes the controllers whenever a part starts or dies."""
+    """Wakes the controllers whenever a part starts or dies.
+
+    The stream ends with this process (see Podman.events), so nothing here has to end it.
+    """
     while not ended.is_set():
-        process = podman.events()
-        threading.Thread(
-            target=lambda watched=process: (ended.wait(), watched.kill()), daemon=True
-        ).start()
-        for event in read_events(process):
-            if event.get("Status") in ("died", "start", "remove", "health_status"):
-                for loop in loops:
-                    loop.wake()
-        process.wait()
-        ended.wait(1)
+        try:
+            process = podman.events()
+            for event in read_events(process):
+                if event.get("Status") in ("died", "start", "remove"):
+                    for loop in loops:
+                        loop.wake()
+            log.warning("podman's events ended (exit %s); asked for again", process.wait())
+        except OSError:
+            log.exception("podman's events can't be read")
+        ended.wait(5)
 
 
 def run(settings: Settings) -> None:

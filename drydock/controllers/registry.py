@@ -68,9 +68,12 @@ class RegistryController(Controller):
             ]
         }
 
-    def run(self) -> None:
-        threading.Thread(target=self._proxy.serve_forever, daemon=True).start()
-        super().run()
+    def start(self) -> None:
+        threading.Thread(target=self._proxy.serve_forever, name="registry-proxy").start()
+        super().start()
+
+    def end(self) -> None:
+        super().end()
         self._proxy.shutdown()
         self._proxy.server_close()
 

@@ -74,9 +74,13 @@ def _cache(region: str, backend: Any, group: ReplicationGroup) -> Cache:
 
 
 def available(cache: Cache, addresses: Mapping[str, str]) -> None:
-    """Shows the group as available at the members' addresses (by cache cluster id)."""
+    """Shows the group as available at the members' addresses (by cache cluster id).
+
+    Not if the API was asked for something else meanwhile.
+    """
     groups = get_backend("elasticache")[ACCOUNT_ID][cache.region].replication_groups
-    if group := groups.get(cache.id):
+    group = groups.get(cache.id)
+    if group and group.status == cache.status:
         shard = group.node_groups[0]
         shard["primary_endpoint"] = {"address": addresses[cache.primary], "port": cache.port}
         readers = [m for m, _ in cache.members if m != cache.primary] or [cache.primary]

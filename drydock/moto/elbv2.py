@@ -100,6 +100,7 @@ class Target:
 
 # --- the table of targets ---------------------------------------------------------------
 
+_REPORT_SECONDS = 10  # after which a load balancer that says nothing is not waited for
 _lock = threading.RLock()
 _serials = itertools.count(1)
 _listeners: list[Callable[[], None]] = []
@@ -169,6 +170,18 @@ def deregister_target(target_group_arn: str, ip: str, port: int) -> None:
     unknown.
     """
     deregister(_group(target_group_arn), ip, int(port))
+
+
+def is_draining(target_group_arn: str, ip: str, port: int) -> bool:
+    """Whether a deregistered target may still have requests in flight.
+
+    Ends with the deregistration delay (and a little) even if no load balancer reports.
+    """
+    group = _backend(target_group_arn).target_groups.get(target_group_arn)
+    target = table(group).get((ip, port)) if group else None
+    if target is None or target.drained_by is None:
+        return False
+    return time.monotonic() < target.drained_by + _REPORT_SECONDS
 
 
 def target_health(target_group_arn: str) -> dict[tuple[str, int], TargetHealth]:

@@ -93,8 +93,12 @@ def _instance(database: Database) -> DBInstance | None:
 
 
 def set_status(database: Database, status: str, address: str | None = None) -> None:
-    """Moves an instance on; an address becomes its endpoint."""
-    if instance := _instance(database):
+    """Moves an instance on; an address becomes its endpoint.
+
+    Only from the status that was acted upon: what the API was asked meanwhile stands.
+    """
+    instance = _instance(database)
+    if instance and instance.status == database.status:
         instance.status = status
         instance.real_address = address or instance.real_address
         secret = getattr(instance, "master_user_secret", None)

@@ -81,8 +81,12 @@ class EcsController(Controller):
         healths = {group: elbv2.target_health(group) for group in groups}
         with self._registry.lock:
             for service in list(self._registry.services.values()):
-                if service.status != "INACTIVE":
+                if service.status == "INACTIVE":
+                    continue
+                try:
                     self._step(service, healths)
+                except Exception:  # one service's fault must not hold the others up
+                    self.log.exception("%s", service.name)
             self._forget()
 
     def _step(self, service: Service, healths: Mapping[str, Mapping]) -> None:

@@ -52,8 +52,9 @@ class Engine:
         threading.Thread(target=self._live, args=(task,), name=task.id, daemon=True).start()
 
     def _live(self, task: Task) -> None:
-        life = _Life(self._cloud, task, self)
+        life = None
         try:
+            life = _Life(self._cloud, task, self)
             with self._slots:
                 if not self.ended.is_set():
                     life.start(self._pull)
@@ -66,10 +67,11 @@ class Engine:
         if self.ended.is_set():
             return  # `down` removes what runs
         try:
-            life.end()
+            if life:
+                life.end()
         except Exception:
             log.exception("task %s could not be cleaned up", task.id)
-            self.update(task, status="STOPPED")
+        self.update(task, status="STOPPED")
 
     def update(self, task: Task, **fields: Any) -> None:
         """Sets fields of a task together."""
@@ -199,11 +201,10 @@ class _Life:
         inspected = json.loads(found)[0]
         self._set(runtime_id=inspected["Id"], image_digest=inspected.get("ImageDigest", ""))
         pid = inspected["State"]["Pid"]
-        try:
+        with contextlib.suppress(OSError):  # it has ended already
             self._process = os.pidfd_open(pid) if pid else None
+        with contextlib.suppress(OSError):
             self._memory = _memory_events(pid)
-        except OSError:  # it has ended already
-            self._process = None
 
     def _register(self) -> tuple[tuple[str, int], ...]:
         deployment = self._task.deployment
@@ -252,20 +253,31 @@ class _Life:
             with contextlib.suppress(ApiError):  # the group is gone
                 elbv2.deregister_target(group, task.ip, port)
                 self._engine.say(task, f"deregistered 1 targets in (target-group {group})")
-        if started and not self._dead(0):
-            self._set(status="DEACTIVATING")
-            while self._draining() and not self._dead(_TICK) and not self._ended.is_set():
-                self._log.ship()
-            self._set(status="STOPPING")
-            self._stop()
-        if started:
-            code = self._exit_code()
-            self._set(exit_code=code, status="DEPROVISIONING")
-            self._stamp("executionStoppedAt")
-        self._log.ship(last=True)
-        self._podman.remove(self._name)
+        try:
+            if started and not self._dead(0):
+                self._set(status="DEACTIVATING")
+                while self._draining() and not self._dead(_TICK) and not self._ended.is_set():
+                    self._log.ship()
+                self._set(status="STOPPING")
+                self._stop()
+            if started:
+                code = self._exit_code()
+                self._set(exit_code=code, status="DEPROVISIONING")
+                self._stamp("executionStoppedAt")
+            self._log.ship(last=True)
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Leaves nothing of the task but its record, however its stop went."""
+        task = self._task
         if self._process is not None:
             os.close(self._process)
+            self._process = None
+        try:
+            self._podman.remove(self._name)
+        except DrydockError as error:
+            log.warning("%s: %s", self._name, error)
         self._stamp("stoppedAt")
         shutil.rmtree(self._folder, ignore_errors=True)
         self._set(status="STOPPED")
@@ -277,8 +289,7 @@ class _Life:
 
     def _draining(self) -> bool:
         return any(
-            (self._task.ip, port) in elbv2.target_health(group)
-            for group, port in self._task.targets
+            elbv2.is_draining(group, self._task.ip, port) for group, port in self._task.targets
         )
 
     def _died(self) -> None:
