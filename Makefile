@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The venv's programs first: ansible-playbook finds its own Python, molecule its ansible.
-export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.drydock/bin
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 ENV ?= local
 
@@ -34,7 +34,7 @@ clean: down ## down, and also the images, caches and tools
 test: setup ## All layers, the quick ones first
 	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform
 
-lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov, checkov
+lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov
 	ruff check .
 	ruff format --check .
 	yamllint --strict .

@@ -76,12 +76,18 @@ def control(settings: Settings, name: str, timeout: float = 30) -> dict:
     url = f"{settings.endpoint}/_drydock/{name}"
     try:
         with _DIRECT.open(url, timeout=timeout) as answer:
-            return json.load(answer)
+            shown = json.load(answer)
     except OSError as error:
         raise DrydockError(
             f"No embedded cloud answers at {settings.endpoint} ({error}). Start it with "
             "`python -m drydock up`."
         ) from None
+    if shown["home"] != str(settings.home):
+        raise DrydockError(
+            f"The embedded cloud at {settings.endpoint} is another one's, of {shown['home']}. Stop "
+            "it there with `make down`, or choose another port with DRYDOCK_PORT."
+        )
+    return shown
 
 
 # --- up ------------------------------------------------------------------------------
@@ -127,9 +133,8 @@ def _start(settings: Settings, say: Say) -> None:
                 f"The gateway ended at once (exit {process.returncode}): {_last_line(log_path)}"
             )
         try:
-            # Another cloud may have taken the port while images were made.
-            if control(settings, "status", timeout=2)["home"] == str(settings.home):
-                return
+            control(settings, "status", timeout=2)
+            return
         except DrydockError:
             pass
         time.sleep(0.1)

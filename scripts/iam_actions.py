@@ -64,13 +64,27 @@ IMPLIED = {
     "secretsmanager:CreateSecret": "the master secret that RDS manages",
     "secretsmanager:TagResource": "the master secret that RDS manages",
 }
+# A run from nothing changes little in place; a later one may change anything that it made.
+UPDATES = (
+    "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateTable",
+    "ec2:DeleteTags", "ec2:ModifySubnetAttribute", "ec2:ModifySecurityGroupRules",
+    "ec2:ReplaceRoute", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability",
+    "ecr:UntagResource", "ecs:UntagResource", "ecs:UpdateCluster",
+    "elasticache:ModifyCacheSubnetGroup", "elasticache:ModifyReplicationGroup",
+    "elasticache:RemoveTagsFromResource", "elasticloadbalancing:ModifyListener",
+    "elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyTargetGroup",
+    "elasticloadbalancing:RemoveTags", "elasticloadbalancing:SetSecurityGroups",
+    "elasticloadbalancing:SetSubnets", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
+    "kms:PutKeyPolicy", "kms:UntagResource", "logs:DeleteRetentionPolicy", "logs:UntagResource",
+    "rds:ModifyDBInstance", "rds:ModifyDBSubnetGroup", "rds:RemoveTagsFromResource",
+)  # fmt: skip
 NO_PERMISSION = {"sts:GetCallerIdentity"}  # anybody may ask who they are
 
 
 def policy(rows: list[dict]) -> dict:
     """An IAM policy document that allows what the audit's rows did, a statement per service."""
     actions = {f"{row['service']}:{row['action']}" for row in rows if row["action"]}
-    named = {ACTION.get(action, action) for action in actions} | set(IMPLIED)
+    named = {ACTION.get(action, action) for action in actions} | set(IMPLIED) | set(UPDATES)
     services = collections.defaultdict(list)
     for action in sorted(named - NO_PERMISSION):
         service, _, name = action.partition(":")

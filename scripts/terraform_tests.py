@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("DRYDOCK_HOME", PROJECT / ".drydock")).resolve()
 
 
 def _run(folder: Path, *steps: list[str]) -> tuple[bool, str]:
     """Runs terraform steps in a folder until one fails; its data goes outside the tree."""
-    data = PROJECT / ".drydock/terraform/tests" / folder.relative_to(PROJECT)
+    data = HOME / "terraform/tests" / folder.relative_to(PROJECT)
     environment = {**os.environ, "TF_DATA_DIR": str(data), "TF_IN_AUTOMATION": "1"}
-    settings = PROJECT / ".drydock/terraform.rc"
+    settings = HOME / "terraform.rc"
     if settings.exists():
         environment["TF_CLI_CONFIG_FILE"] = str(settings)
     # Whoever's account the shell points to, a test has no business there.

@@ -134,7 +134,17 @@ def check_cidr(environment: str, vpc_cidr: str, environments: dict[str, Any]) ->
         ]
     problems = []
     for name, other in environments.items():
-        if name != environment and mine.overlaps(ipaddress.ip_network(other["vpc_cidr"])):
+        if name == environment:
+            continue
+        try:
+            theirs = ipaddress.ip_network(other["vpc_cidr"])
+        except ValueError as error:
+            problems.append(
+                f'vpc_cidr of {name} is "{other["vpc_cidr"]}", which is not a network ({error}): '
+                "mend it in inventories/common/vars/environments.yml."
+            )
+            continue
+        if mine.overlaps(theirs):
             problems.append(
                 f"vpc_cidr of {environment} ({vpc_cidr}) overlaps that of {name} "
                 f"({other['vpc_cidr']}), so the two could never be connected: choose a range that "
@@ -142,6 +152,17 @@ def check_cidr(environment: str, vpc_cidr: str, environments: dict[str, Any]) ->
                 "environment of inventories/common/vars/environments.yml has."
             )
     return problems
+
+
+def check_shell(variables: dict[str, str]) -> list[str]:
+    """Return the variables of the shell that would steer Terraform past the plan that is shown."""
+    steering = sorted(name for name in variables if name.startswith(("TF_VAR_", "TF_CLI_ARGS")))
+    if not steering:
+        return []
+    return [
+        f"The shell sets {', '.join(steering)}, which Terraform would read besides the inventory: "
+        f"`unset {' '.join(steering)}` and put what they say into the inventory."
+    ]
 
 
 def check_tool(name: str, minimum: str) -> list[str]:
@@ -266,6 +287,7 @@ def main() -> None:
         for name, minimum in want["tools"].items():
             problems += check_tool(name, str(minimum))
         problems += check_cidr(want["environment"], want["vpc_cidr"], want["environments"])
+        problems += check_shell(dict(os.environ))
         problems += check_workloads(
             want["workloads"], want["workload_files"], Path(want["project_dir"])
         )

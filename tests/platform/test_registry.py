@@ -17,11 +17,16 @@ class Client:
         self.registry = cloud.settings.registry
         self.folder = folder
         self.authfile = folder / "auth.json"
+        # As the local inventory gives them to whoever builds and pushes.
+        self.configuration = {
+            "CONTAINERS_CONF": str(cloud.settings.home / "containers.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(cloud.settings.home / "registries.conf"),
+        }
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
         return subprocess.run(
             ["podman", *arguments],
-            env={**os.environ, "REGISTRY_AUTH_FILE": str(self.authfile)},
+            env={**os.environ, **self.configuration, "REGISTRY_AUTH_FILE": str(self.authfile)},
             input=stdin,
             capture_output=True,
             text=True,

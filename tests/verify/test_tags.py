@@ -37,21 +37,24 @@ READERS: dict[str, Callable[[Callable[[str], Any], str], list[dict[str, str]]]] 
 
 
 def _taggable(states: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return ARN → address of each resource that Terraform manages and that can carry tags.
+    """Return ARN, or ID where the provider knows no ARN, → address of each taggable resource.
 
     `tags_all` is in a resource's attributes exactly if its kind can be tagged (provider aws).
     """
     return {
-        instance["attributes"]["arn"]: f"{stack}: {resource['type']}.{resource['name']}"
+        instance["attributes"].get("arn")
+        or instance["attributes"]["id"]: f"{stack}: {resource['type']}.{resource['name']}"
         for stack, state in states.items()
         for resource in state["resources"]
         if resource["mode"] == "managed"
         for instance in resource["instances"]
-        if "tags_all" in instance["attributes"] and instance["attributes"].get("arn")
+        if "tags_all" in instance["attributes"]
     }
 
 
 def _reader(arn: str) -> Any:
+    if not arn.startswith("arn:"):  # of the kinds used, only EC2's have a bare ID
+        return READERS["ec2"]
     service, kind = arn.split(":")[2], arn.split(":", 5)[5].partition("/")[0]
     return READERS.get(f"{service}:{kind}") or READERS.get(service)
 

@@ -15,7 +15,7 @@ output "dns_name" {
 
 output "url" {
   description = "Where the platform is served."
-  value       = "${local.https ? "https" : "http"}://${aws_lb.this.dns_name}"
+  value       = "${local.https ? "https" : "http"}://${coalesce(var.hostname, aws_lb.this.dns_name)}"
 }
 
 output "listener_arn" {

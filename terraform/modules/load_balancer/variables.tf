@@ -49,6 +49,12 @@ variable "certificate_arn" {
   }
 }
 
+variable "hostname" {
+  description = "Name that clients use, which the certificate must hold; null for the load balancer's own."
+  type        = string
+  default     = null
+}
+
 variable "allow_http" {
   description = "Accept plain HTTP while there is no certificate. With a certificate port 80 only ever redirects."
   type        = bool

@@ -17,6 +17,7 @@ module "load_balancer" {
   workload_security_group_id = var.security_group_ids.workload
   workload_ports             = [for workload in var.workloads : workload.port]
   certificate_arn            = var.certificate_arn
+  hostname                   = var.hostname
   allow_http                 = var.allow_http
   deletion_protection        = var.deletion_protection
 }

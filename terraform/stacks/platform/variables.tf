@@ -46,6 +46,12 @@ variable "kms_key_arn" {
   nullable    = false
 }
 
+variable "hostname" {
+  description = "Name that clients use, which the certificate must hold; null for the load balancer's own."
+  type        = string
+  default     = null
+}
+
 variable "certificate_arn" {
   description = "Certificate for HTTPS; may be null only where allow_http is true."
   type        = string

@@ -155,3 +155,15 @@ def test_an_endpoint_that_does_not_answer_is_told_apart(monkeypatch: pytest.Monk
     _, (problem,) = preflight.check_account("123456789012", "dev", "us-east-1")
     assert "does not answer" in problem
     assert "127.0.0.1:9" in problem
+
+
+def test_a_shell_that_would_steer_terraform_is_refused() -> None:
+    said = preflight.check_shell({"TF_VAR_region": "x", "TF_CLI_ARGS_plan": "y", "HOME": "/"})
+    assert "TF_CLI_ARGS_plan, TF_VAR_region" in said[0]
+    assert "unset" in said[0]
+    assert preflight.check_shell({"TF_CLI_CONFIG_FILE": "z", "TF_IN_AUTOMATION": "1"}) == []
+
+
+def test_another_environment_s_broken_range_is_named() -> None:
+    said = preflight.check_cidr("dev", "10.20.0.0/16", {"prod": {"vpc_cidr": "10.40.1.0/16"}})
+    assert "prod" in said[0] and "10.40.1.0/16" in said[0]
