@@ -8,6 +8,8 @@ from moto.logs.exceptions import ResourceAlreadyExistsException, ResourceNotFoun
 from drydock.errors import DrydockError
 from drydock.settings import ACCOUNT_ID
 
+_KEPT = 20_000  # events of a stream
+
 
 def create_group(region: str, group: str) -> None:
     """Makes a log group, unless it is there."""
@@ -33,6 +35,9 @@ def put(region: str, group: str, stream: str, events: Sequence[tuple[int, str]])
     """Adds (milliseconds since 1970, message) pairs; DrydockError when the stream is gone."""
     rows = [{"timestamp": at, "message": text} for at, text in sorted(events, key=lambda e: e[0])]
     try:
-        get_backend("logs")[ACCOUNT_ID][region].put_log_events(group, stream, rows)
+        backend = get_backend("logs")[ACCOUNT_ID][region]
+        backend.put_log_events(group, stream, rows)
+        # moto keeps everything in memory and knows no retention; a load test would fill it.
+        del backend.groups[group].streams[stream].events[:-_KEPT]
     except ResourceNotFoundException:
         raise DrydockError(f"Log stream {stream} of {group} does not exist.") from None

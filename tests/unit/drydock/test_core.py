@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,19 @@ def test_an_unknown_command_shows_usage(capsys):
     with pytest.raises(SystemExit):
         main(["sideways"])
     assert "usage: python -m drydock" in capsys.readouterr().err
+
+
+def test_a_log_stream_keeps_its_newest_events_only(monkeypatch):
+    from moto.backends import get_backend
+
+    from drydock.moto import logs
+
+    monkeypatch.setattr(logs, "_KEPT", 3)
+    logs.create_group("us-east-1", "/tests/kept")
+    logs.create_stream("us-east-1", "/tests/kept", "s")
+    now = int(time.time() * 1000)
+    for batch in range(3):
+        rows = [(now, f"{batch}.{n}") for n in range(2)]
+        logs.put("us-east-1", "/tests/kept", "s", rows)
+    stream = get_backend("logs")["123456789012"]["us-east-1"].groups["/tests/kept"].streams["s"]
+    assert [event.message for event in stream.events] == ["1.1", "2.0", "2.1"]
