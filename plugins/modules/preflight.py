@@ -155,12 +155,16 @@ def check_cidr(environment: str, vpc_cidr: str, environments: dict[str, Any]) ->
 
 
 def check_shell(variables: dict[str, str]) -> list[str]:
-    """Return the variables of the shell that would steer Terraform past the plan that is shown."""
-    steering = sorted(name for name in variables if name.startswith(("TF_VAR_", "TF_CLI_ARGS")))
+    """Return the shell's variables that would steer Terraform or a client past the inventory."""
+    steering = sorted(
+        name
+        for name in variables
+        if name.startswith(("TF_VAR_", "TF_CLI_ARGS", "AWS_ENDPOINT_URL_"))
+    )
     if not steering:
         return []
     return [
-        f"The shell sets {', '.join(steering)}, which Terraform would read besides the inventory: "
+        f"The shell sets {', '.join(steering)}, which would be read besides the inventory: "
         f"`unset {' '.join(steering)}` and put what they say into the inventory."
     ]
 

@@ -159,6 +159,7 @@ def test_an_endpoint_that_does_not_answer_is_told_apart(monkeypatch: pytest.Monk
 
 def test_a_shell_that_would_steer_terraform_is_refused() -> None:
     said = preflight.check_shell({"TF_VAR_region": "x", "TF_CLI_ARGS_plan": "y", "HOME": "/"})
+    assert preflight.check_shell({"AWS_ENDPOINT_URL_S3": "http://x"})
     assert "TF_CLI_ARGS_plan, TF_VAR_region" in said[0]
     assert "unset" in said[0]
     assert preflight.check_shell({"TF_CLI_CONFIG_FILE": "z", "TF_IN_AUTOMATION": "1"}) == []
