@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drydock import images
@@ -333,17 +333,17 @@ def _remove(podman: Podman, name: str, say: Say) -> None:
     say(f"{name} could not be removed yet")
 
 
+def _processes(file: str) -> Iterator[tuple[Path, list[bytes]]]:
+    """Each process's folder in /proc, with the words of its ``cmdline`` or ``environ``."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone meanwhile
+            yield entry, (entry / file).read_bytes().split(b"\0")
+
+
 def _starting(home: Path) -> bool:
     """Whether a podman that makes a part of this cloud still runs."""
     sign = f"--label={HOME_LABEL}={home}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # gone meanwhile
-            continue
-        if words[0].endswith(b"podman") and sign in words:
-            return True
-    return False
+    return any(words[0].endswith(b"podman") and sign in words for _, words in _processes("cmdline"))
 
 
 def _end_terraforms(settings: Settings, say: Say) -> None:
@@ -355,16 +355,13 @@ def _end_terraforms(settings: Settings, say: Say) -> None:
     """
     folder = f"TF_DATA_DIR={settings.home}/".encode()
     endpoint = f"AWS_ENDPOINT_URL={settings.endpoint}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
-            program = (entry / "comm").read_text().strip()
-            ours = endpoint in variables and any(v.startswith(folder) for v in variables)
-            if ours and program.startswith("terraform"):
-                os.kill(int(entry.name), signal.SIGKILL)
-                say(f"ended {program} (pid {entry.name}), left from an earlier run")
-        except OSError:  # gone meanwhile
-            continue
+    for entry, variables in _processes("environ"):
+        if endpoint in variables and any(word.startswith(folder) for word in variables):
+            with suppress(OSError):  # gone meanwhile
+                program = (entry / "comm").read_text().strip()
+                if program.startswith("terraform"):
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    say(f"ended {program} (pid {entry.name}), left from an earlier run")
 
 
 def _unmount(below: Path) -> None:

@@ -1,7 +1,9 @@
 """The embedded cloud's core, without containers."""
 
 import json
+import shutil
 import ssl
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from drydock.__main__ import main, read_audit
 from drydock.errors import ApiError, DrydockError
-from drydock.lifecycle import alive, hold
+from drydock.lifecycle import _end_terraforms, alive, hold
 from drydock.moto import api
 from drydock.settings import Settings
 from drydock.tls import Authority
@@ -219,3 +221,23 @@ def test_a_log_stream_keeps_its_newest_events_only(monkeypatch):
         logs.put("us-east-1", "/tests/kept", "s", rows)
     stream = get_backend("logs")["123456789012"]["us-east-1"].groups["/tests/kept"].streams["s"]
     assert [event.message for event in stream.events] == ["1.1", "2.0", "2.1"]
+
+
+def test_only_this_cloud_s_terraforms_are_ended(tmp_path):
+    """One of another environment works below the same folder, and must live."""
+    program = tmp_path / "terraform"
+    shutil.copy(shutil.which("sleep"), program)
+    settings = Settings(tmp_path, 1024, 1025)
+    data = {"TF_DATA_DIR": f"{tmp_path}/terraform/local/data"}
+    ours = subprocess.Popen([program, "60"], env={**data, "AWS_ENDPOINT_URL": settings.endpoint})
+    other = subprocess.Popen([program, "60"], env=data)
+    said: list[str] = []
+    try:
+        _end_terraforms(settings, said.append)
+        assert ours.wait(timeout=5) == -9
+        assert other.poll() is None
+        assert [str(ours.pid) in line for line in said] == [True]
+    finally:
+        for process in (ours, other):
+            process.kill()
+            process.wait()
