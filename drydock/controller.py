@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Mapping
 
+from drydock.metrics import Metrics
 from drydock.moto.api import Handler
 from drydock.network import Networks
 from drydock.podman import Podman
@@ -12,7 +13,7 @@ from drydock.tls import Authority
 
 
 class Cloud:
-    """What controllers share: settings, podman, addresses, certificates.
+    """What controllers share: settings, podman, addresses, certificates, metrics.
 
     Controllers know neither each other nor who called them; they meet only in the API's
     state (``drydock.moto``).
@@ -22,6 +23,7 @@ class Cloud:
         self.settings, self.podman = settings, podman
         self.networks = Networks(podman)
         self.authority = Authority(settings.folder("ca"))
+        self.metrics = Metrics()
 
 
 class Controller:

@@ -18,6 +18,19 @@ def _port(variable: str, default: int) -> int:
     return int(text)
 
 
+def _scale() -> float:
+    text = os.environ.get("DRYDOCK_TIME_SCALE", "12")
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 1 <= scale <= 60:
+        raise DrydockError(
+            f"DRYDOCK_TIME_SCALE={text} can't be: give 1 (AWS's own time) to 60 (a minute a second)."
+        )
+    return scale
+
+
 @dataclass(frozen=True)
 class Settings:
     """One embedded cloud.
@@ -27,12 +40,16 @@ class Settings:
         port: where the AWS API answers on 127.0.0.1 (``DRYDOCK_PORT``).
         registry_port: where the image registry answers on 127.0.0.1
             (``DRYDOCK_REGISTRY_PORT``).
+        time_scale: how many of AWS's seconds pass in one of ours, where AWS's own clock would
+            make people wait: metric and alarm periods, scaling cooldowns
+            (``DRYDOCK_TIME_SCALE``).
         region: the region that ``status`` reports; the API itself serves every region.
     """
 
     home: Path
     port: int
     registry_port: int
+    time_scale: float = 12.0
     region: str = "us-east-1"
     account_id: str = ACCOUNT_ID
 
@@ -44,7 +61,11 @@ class Settings:
         registry = _port("DRYDOCK_REGISTRY_PORT", port + 1)
         if port == registry:
             raise DrydockError(f"DRYDOCK_PORT and DRYDOCK_REGISTRY_PORT are both {port}.")
-        return cls(home, port, registry)
+        return cls(home, port, registry, _scale())
+
+    def scaled(self, seconds: float) -> float:
+        """Seconds here that stand for so many of AWS's: 60 s are 5 s at a scale of 12."""
+        return seconds / self.time_scale
 
     @property
     def endpoint(self) -> str:
