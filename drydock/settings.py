@@ -26,7 +26,8 @@ def _scale() -> float:
         scale = 0.0
     if not 1 <= scale <= 60:
         raise DrydockError(
-            f"DRYDOCK_TIME_SCALE={text} can't be: give 1 (AWS's own time) to 60 (a minute a second)."
+            f"DRYDOCK_TIME_SCALE={text} is refused: give 1 (AWS's own time) to 60 (a minute in a "
+            "second)."
         )
     return scale
 
