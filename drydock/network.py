@@ -2,16 +2,20 @@
 
 import ipaddress
 import json
+import socket
+import struct
 import subprocess
 import threading
+from collections.abc import Iterable
 
 from drydock.errors import ApiError, DrydockError
 from drydock.moto import ec2
-from drydock.podman import Podman
+from drydock.podman import Part, Podman
 
 # AWS keeps the first four addresses of a subnet and its last for itself
 # (VPC user guide, "Subnet CIDR blocks").
 _RESERVED = 4
+_ARP, _BROADCAST = 0x0806, b"\xff" * 6
 
 
 class Networks:
@@ -63,12 +67,61 @@ class Networks:
             raise DrydockError(f"Subnet {subnet_id} does not exist.")
         return self.ensure(subnet.vpc_id)
 
+    def move(self, address: str, network: str, holder: Part, others: Iterable[Part]) -> None:
+        """Gives an endpoint's address to one part, and takes it away from the others first.
+
+        The address is a second one of the holder's ``eth0``. What runs in the parts isn't
+        asked, so this works when one of the others is paused. Clients' next packets go to
+        the holder, which resets connections that it doesn't know. Safe to repeat.
+
+        Raises:
+            DrydockError: the holder is gone.
+        """
+        for other in others:
+            if other.pid:
+                # It may not have the address, or have died meanwhile with all its addresses.
+                _ip(other, "address", "del", f"{address}/32", "dev", "eth0")
+        done = _ip(holder, "address", "replace", f"{address}/32", "dev", "eth0")
+        shown = _ip(holder, "-json", "link", "show", "dev", "eth0")
+        if done.returncode or shown.returncode:
+            reason = (done.stderr + shown.stderr).strip()
+            raise DrydockError(f"{holder.name} can't take the address {address}: {reason}")
+        self._announce(address, network, json.loads(shown.stdout)[0]["address"])
+
+    def _announce(self, address: str, network: str, hardware: str) -> None:
+        """Tells all who remember an address where it is now: the parts, and this machine."""
+        inspected = self._podman.command("network", "inspect", network).stdout
+        bridge = json.loads(inspected)[0]["network_interface"]
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind((bridge, _ARP))
+            raw.send(gratuitous_arp(address, hardware))
+        subprocess.run(
+            ["ip", "neighbour", "del", address, "dev", bridge], capture_output=True, check=False
+        )
+
     def prune(self) -> None:
         """Removes the networks of VPCs that are gone."""
         with self._lock:
             for vpc_id in self._made - set(ec2.vpcs()):
                 self._podman.remove_network(self.name(vpc_id))
                 self._made.discard(vpc_id)
+
+
+def gratuitous_arp(address: str, hardware: str) -> bytes:
+    """An Ethernet frame that announces an IPv4 address's hardware address (RFC 5227, 3)."""
+    mac, ip = bytes.fromhex(hardware.replace(":", "")), ipaddress.ip_address(address).packed
+    request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
+    return _BROADCAST + mac + struct.pack("!H", _ARP) + request + mac + ip + bytes(6) + ip
+
+
+def _ip(part: Part, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``ip`` in a part's network, whatever the part itself has or does."""
+    return subprocess.run(
+        ["nsenter", f"--target={part.pid}", "--net", "ip", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def refuse_overlap(cidr: str) -> None:
