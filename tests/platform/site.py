@@ -1,4 +1,4 @@
-"""Runs the project's playbooks as a person would, and makes commits to deploy."""
+"""The platform as its users and its operators see it: plays, loads, and commits to deploy."""
 
 import json
 import os
@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import requests
 
+from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
+
+from .conftest import Cloud
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,60 @@ class Run:
     changed: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Site:
+    """The platform as its users know it."""
+
+    cloud: Cloud
+    url: str
+    cluster = "drydock-local"
+
+    @classmethod
+    def of(cls, cloud: Cloud) -> Self:
+        """The site that has been deployed on a cloud."""
+        (balancer,) = [
+            found for found in cloud.status()["load_balancers"] if found["name"] == "drydock-local"
+        ]
+        return cls(cloud, f"http://{balancer['address']}")
+
+    def service(self, name: str) -> dict:
+        ecs = self.cloud.client("ecs")
+        return ecs.describe_services(cluster=self.cluster, services=[self.service_name(name)])[
+            "services"
+        ][0]
+
+    def service_name(self, workload: str) -> str:
+        ecs = self.cloud.client("ecs")
+        names = [
+            arn.rsplit("/", 1)[-1] for arn in ecs.list_services(cluster=self.cluster)["serviceArns"]
+        ]
+        return next(name for name in names if workload.replace("_", "-") in name.replace("_", "-"))
+
+    def primary(self, name: str) -> dict:
+        return next(d for d in self.service(name)["deployments"] if d["status"] == "PRIMARY")
+
+    def tasks(self, workload: str) -> list[dict]:
+        """Running containers of a workload, as ``drydock status`` lists them."""
+        name = self.service_name(workload)
+        return [
+            task
+            for task in self.cloud.status()["tasks"]
+            if task["service"] == name and task["status"] == "RUNNING"
+        ]
+
+    def changes_since(self, mark: int) -> list[str]:
+        """API calls that could have changed something, without those of locks and states."""
+        path = self.cloud.settings.path("log", "audit.jsonl")
+        return [
+            f"{row['service']}:{row['action']}"
+            for row in read_audit(path, mark)
+            if row["mutating"] and row["service"] not in ("s3", "dynamodb")
+        ]
+
+    def mark(self) -> int:
+        return self.cloud.settings.path("log", "audit.jsonl").stat().st_size
+
+
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", re.MULTILINE)
 
 
@@ -39,13 +97,14 @@ def _environment() -> dict[str, str]:
 
 
 def start(playbook: str, *arguments: str, inventory: str = "local") -> subprocess.Popen:
-    """Starts a playbook; its output, errors included, goes to a pipe."""
+    """Starts a playbook or ``runbooks/<name>``; its output and errors go to a pipe."""
+    path = playbook if "/" in playbook else f"playbooks/{playbook}"
     return subprocess.Popen(
         [
             PROJECT / ".venv/bin/ansible-playbook",
             "-i",
             f"inventories/{inventory}",
-            f"playbooks/{playbook}.yml",
+            f"{path}.yml",
             *arguments,
         ],
         cwd=PROJECT,

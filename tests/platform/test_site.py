@@ -7,64 +7,15 @@ import signal
 import subprocess
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
-from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
 
 from .conftest import Cloud, wait_for
-from .site import commit, evidence, finish, load, play, start
-
-
-@dataclass(frozen=True)
-class Site:
-    """The platform as its users know it."""
-
-    cloud: Cloud
-    url: str
-
-    def service(self, name: str) -> dict:
-        ecs = self.cloud.client("ecs")
-        return ecs.describe_services(cluster=self.cluster, services=[self.service_name(name)])[
-            "services"
-        ][0]
-
-    cluster = "drydock-local"
-
-    def service_name(self, workload: str) -> str:
-        ecs = self.cloud.client("ecs")
-        names = [
-            arn.rsplit("/", 1)[-1] for arn in ecs.list_services(cluster=self.cluster)["serviceArns"]
-        ]
-        return next(name for name in names if workload.replace("_", "-") in name.replace("_", "-"))
-
-    def primary(self, name: str) -> dict:
-        return next(d for d in self.service(name)["deployments"] if d["status"] == "PRIMARY")
-
-    def tasks(self, workload: str) -> list[dict]:
-        """Running containers of a workload, as ``drydock status`` lists them."""
-        name = self.service_name(workload)
-        return [
-            task
-            for task in self.cloud.status()["tasks"]
-            if task["service"] == name and task["status"] == "RUNNING"
-        ]
-
-    def changes_since(self, mark: int) -> list[str]:
-        """API calls that could have changed something, without those of locks and states."""
-        path = self.cloud.settings.path("log", "audit.jsonl")
-        return [
-            f"{row['service']}:{row['action']}"
-            for row in read_audit(path, mark)
-            if row["mutating"] and row["service"] not in ("s3", "dynamodb")
-        ]
-
-    def mark(self) -> int:
-        return self.cloud.settings.path("log", "audit.jsonl").stat().st_size
+from .site import Site, commit, evidence, finish, load, play, start
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +23,7 @@ def site(cloud: Cloud) -> Site:
     """Bootstrap, provision and deploy from nothing."""
     done = play("site")
     assert done.code == 0, done.output[-6000:]
-    (balancer,) = [
-        found for found in cloud.status()["load_balancers"] if found["name"] == "drydock-local"
-    ]
-    return Site(cloud, f"http://{balancer['address']}")
+    return Site.of(cloud)
 
 
 def test_hello_is_served_through_the_load_balancer(site):
