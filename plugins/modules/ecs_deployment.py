@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -13,6 +12,15 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     error_code,
     explain,
     require_boto3,
+)
+from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
+    DeploymentFailed,
+    Service,
+    observe,
+    primary_of,
+    short,
+    taken,
+    tidy,
 )
 
 DOCUMENTATION = r"""
@@ -91,56 +99,8 @@ finished:
   returned: success
 """
 
-# What RegisterTaskDefinition takes of what DescribeTaskDefinition gives (botocore's ecs model).
-TAKEN = (
-    "family",
-    "taskRoleArn",
-    "executionRoleArn",
-    "networkMode",
-    "containerDefinitions",
-    "volumes",
-    "placementConstraints",
-    "requiresCompatibilities",
-    "cpu",
-    "memory",
-    "pidMode",
-    "ipcMode",
-    "proxyConfiguration",
-    "ephemeralStorage",
-    "runtimePlatform",
-)
-POLL_SECONDS = 2
 # One call observes at most this long, and ends earlier when there is something to tell.
 OBSERVE_SECONDS = 20
-
-
-class DeploymentFailed(Exception):
-    """The deployment did not get to serve; the text says which, why and what still serves."""
-
-
-def short(arn: str) -> str:
-    """Return the last part of an ARN, such as `family:7`."""
-    return arn.rpartition("/")[2]
-
-
-def tidy(value: Any) -> Any:
-    """Return a definition without what is empty or only AWS's way of saying nothing."""
-    if isinstance(value, dict):
-        found = {
-            key: tidy(part) for key, part in value.items() if key != "cpu" or part not in (0, "0")
-        }
-        return {key: part for key, part in found.items() if part not in (None, [], {}, "")}
-    if isinstance(value, list):
-        found = [tidy(part) for part in value]
-        if found and all(isinstance(part, dict) and "name" in part for part in found):
-            return sorted(found, key=lambda part: part["name"])
-        return found
-    return value
-
-
-def taken(definition: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a task definition that can be registered again."""
-    return tidy({key: definition[key] for key in TAKEN if key in definition})
 
 
 def release(template: dict[str, Any], want: dict[str, Any]) -> dict[str, Any]:
@@ -170,45 +130,6 @@ def release(template: dict[str, Any], want: dict[str, Any]) -> dict[str, Any]:
                 {"name": name, "valueFrom": arn} for name, arn in sorted(secrets.items())
             ]
     return tidy(wanted)
-
-
-class Service:
-    """One ECS service."""
-
-    def __init__(self, ecs: Any, cluster: str, name: str) -> None:
-        self.ecs, self.cluster, self.name = ecs, cluster, name
-
-    def describe(self) -> dict[str, Any]:
-        found = self.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"]
-        active = [service for service in found if service["status"] == "ACTIVE"]
-        if not active:
-            raise DeploymentFailed(
-                f"The cluster {self.cluster} has no active service {self.name}: "
-                "run playbooks/provision.yml --limit platform first."
-            )
-        return active[0]
-
-    def definition(self, arn: str) -> dict[str, Any]:
-        return self.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-
-    def tasks(self, status: str) -> list[dict[str, Any]]:
-        """Return the service's tasks whose desired status is RUNNING or STOPPED."""
-        listed = self.ecs.list_tasks(
-            cluster=self.cluster, serviceName=self.name, desiredStatus=status
-        )
-        arns = listed["taskArns"][:100]  # what one DescribeTasks takes
-        return self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
-
-    def running(self, definition: str) -> int:
-        """Return how many tasks of a revision run."""
-        return sum(
-            task["taskDefinitionArn"] == definition and task["lastStatus"] == "RUNNING"
-            for task in self.tasks("RUNNING")
-        )
-
-
-def primary_of(service: dict[str, Any]) -> dict[str, Any]:
-    return next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
 
 
 def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -270,112 +191,6 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
 def _shown(definition: dict[str, Any], count: int) -> dict[str, Any]:
     """Return a definition as a diff shows it; secrets are ARNs there, never values."""
     return {"desired_count": count, **{key: definition[key] for key in sorted(definition)}}
-
-
-def observe(service: Service, deployment: dict[str, Any], wait: float) -> dict[str, Any]:
-    """Watch a deployment until it ends, something changes, or `wait` seconds are over.
-
-    Returns {finished, progress, deployment}; raises DeploymentFailed.
-    """
-    end = time.monotonic() + wait
-    while True:
-        now = service.describe()
-        own = next((one for one in now["deployments"] if one["id"] == deployment["id"]), None)
-        primary = primary_of(now)
-        if own is None or own["status"] != "PRIMARY" or own.get("rolloutState") == "FAILED":
-            raise DeploymentFailed(failure(service, deployment, now, own, primary))
-        finished = (
-            own.get("rolloutState", "COMPLETED") == "COMPLETED"
-            and own["runningCount"] >= own["desiredCount"]
-            and all(
-                one["runningCount"] == 0 for one in now["deployments"] if one["id"] != own["id"]
-            )
-        )
-        progress = progress_of(now, own)
-        if finished or progress != deployment.get("progress") or time.monotonic() >= end:
-            seen = {**deployment, "progress": progress}
-            return {"finished": finished, "progress": progress, "deployment": seen}
-        time.sleep(POLL_SECONDS)
-
-
-def progress_of(service: dict[str, Any], own: dict[str, Any]) -> str:
-    """Return where a deployment stands, in words."""
-    words = f"{own['runningCount']} of {own['desiredCount']} tasks run"
-    if own.get("pendingCount"):
-        words += f", {own['pendingCount']} starting"
-    if own.get("failedTasks"):
-        words += f", {own['failedTasks']} failed"
-    old = sum(one["runningCount"] for one in service["deployments"] if one["id"] != own["id"])
-    if old:
-        words += f", {old} of the version before still run"
-    return words
-
-
-def failure(
-    service: Service,
-    deployment: dict[str, Any],
-    now: dict[str, Any],
-    own: dict[str, Any] | None,
-    primary: dict[str, Any],
-) -> str:
-    """Return the sentences for a deployment that did not get to serve."""
-    reason = (own or {}).get("rolloutStateReason", "")
-    if primary and primary["id"] != deployment["id"]:
-        back = (
-            primary["taskDefinition"] == deployment["previous"]
-            or (own or {}).get("rolloutState") == "FAILED"
-        )
-        what = "was rolled back by ECS" if back else f"was superseded by {primary['id']}"
-        reason = reason or primary.get("rolloutStateReason", "")
-    else:
-        what = "failed"
-    events = [event["message"] for event in now.get("events", [])[:10]]
-    reason = reason or next(
-        (text for text in events if short(deployment["id"]) in text), "ECS gives no reason"
-    )
-    parts = [
-        f"Deployment {deployment['id']} of {service.name} "
-        f"({short(deployment['task_definition'])}, image "
-        f"{deployment['image']}) {what}: {reason.rstrip('.')}."
-    ]
-    stopped = stopped_tasks(service, deployment)
-    if stopped:
-        parts.append(f"Its tasks that stopped: {'; '.join(stopped)}.")
-    if deployment["previous"]:
-        count = service.running(deployment["previous"])
-        old = short(deployment["previous"])
-        parts.append(
-            f"The version before ({old}) still serves with {count} tasks."
-            if count
-            else f"The version before ({old}) has no running task either: nothing serves now."
-        )
-    elif what == "failed" or "rolled" in what:
-        parts.append("No version ran before it, so nothing serves now.")
-    parts.append(
-        "Mend the cause and deploy again; the tasks' own words are in the workload's log group."
-    )
-    return " ".join(parts)
-
-
-def stopped_tasks(service: Service, deployment: dict[str, Any]) -> list[str]:
-    """Return why tasks of a deployment stopped, the same reasons counted together."""
-    reasons: Counter[str] = Counter()
-    for task in service.tasks("STOPPED"):
-        belongs = (
-            task["startedBy"] == deployment["id"]
-            if task.get("startedBy")
-            else task["taskDefinitionArn"] == deployment["task_definition"]
-        )
-        if not belongs:
-            continue
-        words = [task.get("stoppedReason") or task.get("stopCode") or "no reason given"]
-        for container in task.get("containers", []):
-            if container.get("exitCode") is not None:
-                words.append(f"container {container['name']} exited with {container['exitCode']}")
-            if container.get("reason"):
-                words.append(container["reason"])
-        reasons[", ".join(words)] += 1
-    return [f"{count} of them: {text}" for text, count in reasons.most_common(4)]
 
 
 def main() -> None:

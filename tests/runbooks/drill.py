@@ -4,6 +4,8 @@ Times in seconds of this machine; the embedded cloud's clock of alarms runs fast
 (drydock/settings.py, time_scale).
 """
 
+# ruff: noqa: S101 (a drill says by an assert what is wrong, as a test does)
+
 import subprocess
 import sys
 import time
@@ -122,7 +124,7 @@ def rehearse(
     says: tuple[str, ...],
     control: float,
 ) -> Rehearsal:
-    """Red by a fault → stays red → ``--check`` changes nothing → the runbook → green → nothing to do.
+    """Fault → red, and stays so → ``--check`` changes nothing → runbook → green → nothing to do.
 
     Args:
         runbook: its name, without folder and suffix.
