@@ -4,7 +4,7 @@ from drydock.controller import Cloud, Controller
 from drydock.controllers.cache import CacheController
 from drydock.controllers.database import DatabaseController
 from drydock.controllers.ecs import EcsController
-from drydock.controllers.load_balancer import LoadBalancerController
+from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
 
@@ -17,5 +17,6 @@ def all_of(cloud: Cloud) -> list[Controller]:
         DatabaseController(cloud),
         CacheController(cloud),
         LoadBalancerController(cloud),
+        LoadBalancerMeter(cloud),
         EcsController(cloud),
     ]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from drydock.controllers.load_balancer import access_log
 from drydock.moto.elbv2 import Listener, LoadBalancer, Rule, Target, TargetGroup, forwards
 
 # HAProxy's own answers carry this, as an ALB's do; nothing else tells them from a target's.
@@ -127,6 +128,7 @@ def _head(balancer: LoadBalancer, http: bool) -> list[str]:
         "  hard-stop-after 15m",
         "  user haproxy",
         "  group haproxy",
+        *([f"  log fd@{access_log.DESCRIPTOR} len 1024 format raw local0"] if http else []),
         "defaults",
         f"  mode {'http' if http else 'tcp'}",
         "  load-server-state-from-file global",
@@ -136,6 +138,9 @@ def _head(balancer: LoadBalancer, http: bool) -> list[str]:
     ]
     if http:
         lines += [
+            "  log global",
+            f'  log-format "{access_log.FORMAT}"',
+            "  option dontlognull",
             "  # A connection to a target serves one request: none is sent on an idle connection",
             "  # that a stopping target is about to close.",
             "  option http-server-close",

@@ -4,14 +4,17 @@ import logging
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from drydock.controller import Cloud
 from drydock.controllers.load_balancer import configuration as conf
 from drydock.controllers.load_balancer import runtime
+from drydock.controllers.load_balancer.access_log import DESCRIPTOR, FILE
 from drydock.errors import DrydockError
 from drydock.images import PARTS
 from drydock.moto import elbv2
 from drydock.moto.elbv2 import LoadBalancer, Target, TargetGroup
+from drydock.settings import Settings
 
 KIND = "load-balancer"
 _START_SECONDS = 15
@@ -29,6 +32,15 @@ Targets = Mapping[str, Sequence[Target]]  # by their group's ARN
 Rows = Mapping[tuple[str, str], runtime.Server]  # (backend, server) → entry
 
 
+def _identifier(balancer_arn: str) -> str:
+    return "-".join(balancer_arn.rsplit("/", 2)[1:])
+
+
+def folder(settings: Settings, balancer_arn: str) -> Path:
+    """Where a load balancer's files lie, and its HAProxy's sockets."""
+    return settings.folder("parts", KIND, _identifier(balancer_arn))
+
+
 class Proxy:
     """One load balancer's HAProxy.
 
@@ -38,8 +50,8 @@ class Proxy:
 
     def __init__(self, cloud: Cloud, balancer: LoadBalancer):
         self._cloud, self.arn, self.address = cloud, balancer.arn, balancer.address
-        self.id = "-".join(balancer.arn.rsplit("/", 2)[1:])
-        self.folder = cloud.settings.folder("parts", KIND, self.id)
+        self.id = _identifier(balancer.arn)
+        self.folder = folder(cloud.settings, balancer.arn)
         self.admin = runtime.Admin(self.folder)
         self._log = logging.getLogger(f"drydock.{KIND}")
         self._configured = self._names = ""
@@ -114,12 +126,14 @@ class Proxy:
             raise DrydockError(f"{name} runs but does not answer: {error}.")
         podman.remove(name)
         self._write(balancer, groups, targets)
-        self.folder.joinpath(runtime.SOCKET).unlink(missing_ok=True)
+        for left in (runtime.SOCKET, FILE):
+            self.folder.joinpath(left).unlink(missing_ok=True)
+        command = f"haproxy -W -S /lb/{runtime.SOCKET} -f /lb/haproxy.cfg {DESCRIPTOR}>>/lb/{FILE}"
         podman.run(
             KIND,
             self.id,
             PARTS,
-            ["haproxy", "-W", "-S", f"/lb/{runtime.SOCKET}", "-f", "/lb/haproxy.cfg"],
+            ["sh", "-c", f"exec {command}"],
             network=self._cloud.networks.of_subnet(balancer.subnet_id),
             ip=self.address,
             mounts=[(self.folder, "/lb", "rw")],
