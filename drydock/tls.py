@@ -21,6 +21,13 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def _subject(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey, mode: int) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -77,15 +84,17 @@ class Authority:
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, folder: Path, address: str, *names: str) -> tuple[Path, Path]:
-        """Writes ``server.crt`` and ``server.key`` for an IP address and DNS names.
+        """Writes ``server.crt`` and ``server.key`` for an IP address.
+
+        Args:
+            names: further IP addresses, such as an endpoint's that moves, and DNS names.
 
         Returns:
             The two paths. The key is 0600; the part that reads it must own it or be root.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
-        subjects: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address))]
-        subjects += [x509.DNSName(name) for name in names]
+        subjects = [_subject(name) for name in (address, *names)]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(address))

@@ -3,7 +3,7 @@
 import shutil
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class EngineController(Controller):
     def __init__(self, cloud: Cloud):
         super().__init__(cloud)
         self._nodes: dict[str, Node] = {}
+        self._held: dict[str, tuple[str, int]] = {}  # of an endpoint's address: node, pid
         self._stirred = True
         self._seen: Sequence[Any] | None = None
         self._look_at = 0.0
@@ -78,13 +79,17 @@ class EngineController(Controller):
 
     # --- nodes -------------------------------------------------------------------
 
-    def node(self, identifier: str, subnet_id: str) -> Node:
-        """The node's place, made at the first call: address, folder, certificate."""
+    def node(self, identifier: str, subnet_id: str, *endpoints: str) -> Node:
+        """The node's place, made at the first call: address, folder, certificate.
+
+        Args:
+            endpoints: addresses that the node may hold besides its own; in its certificate.
+        """
         if identifier not in self._nodes:
             network = self.cloud.networks.of_subnet(subnet_id)
             address = self.cloud.networks.allocate(subnet_id)
             folder = self.cloud.settings.folder("parts", self.kind, identifier)
-            self.cloud.authority.issue(folder, address)
+            self.cloud.authority.issue(folder, address, *endpoints)
             self._nodes[identifier] = Node(identifier, address, network, folder)
         return self._nodes[identifier]
 
@@ -108,6 +113,20 @@ class EngineController(Controller):
             options=["--stop-signal=INT"],  # PostgreSQL's fast shutdown; Valkey's as TERM
         )
         return True
+
+    def hold(
+        self, address: str, node: Node, others: Iterable[Node], parts: Mapping[str, Part]
+    ) -> None:
+        """Sees that an endpoint's address is at one node and at none of the others.
+
+        Safe to call at every pass: it acts when the holder is another than before, or its
+        container has been started anew and has lost the address.
+        """
+        part = parts.get(node.id)
+        if part and part.running and self._held.get(address) != (node.id, part.pid):
+            running = [parts[other.id] for other in others if other.id in parts]
+            self.cloud.networks.move(address, node.network, part, running)
+            self._held[address] = (node.id, part.pid)
 
     def part_name(self, node: Node) -> str:
         return self.cloud.podman.part_name(self.kind, node.id)
