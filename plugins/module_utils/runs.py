@@ -7,10 +7,15 @@ there is none, nothing can be known and a lease ends by its expiry alone.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import signal
 import socket
+import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -43,6 +48,54 @@ def parent(pid: int) -> int:
     """Return the PID of the parent, 0 when there is none."""
     fields = _stat(pid)
     return int(fields[1]) if fields else 0
+
+
+def moment(seconds: float | None = None) -> str:
+    """Return a moment (seconds since the epoch; default: now) in UTC, to the second."""
+    when = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def session() -> list[str]:
+    """Return [ID, start time] of this process's session.
+
+    Each worker of ansible-playbook leads a session of its own, in which its modules run, so the
+    session tells what of a run is left when the run itself is gone.
+    """
+    leader = os.getsid(0)
+    return [str(leader), process_start(leader)]
+
+
+def session_members(sessions: Iterable[list[str]]) -> list[int]:
+    """Return the PIDs of living processes of these sessions ([ID, start time of the leader])."""
+    # Where the leader lives with another start time, its number was given anew.
+    wanted = {leader for leader, started in sessions if process_start(int(leader)) in ("", started)}
+    found = []
+    for entry in PROC.glob("[0-9]*"):
+        fields = _stat(int(entry.name))
+        # Field 6 is the session.
+        if fields and fields[3] in wanted and fields[0] not in "ZX":
+            found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def end_sessions(sessions: Iterable[list[str]], seconds: float = 5) -> list[int]:
+    """End what lives in these sessions (SIGTERM, and SIGKILL after some seconds).
+
+    Returns the PIDs that were found alive. Only for sessions of a run that has ended.
+    """
+    sessions = list(sessions)
+    found = session_members(sessions)
+    for number, wait in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+        left = session_members(sessions)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + wait
+        while left and time.monotonic() < deadline:
+            time.sleep(0.05)
+            left = session_members(sessions)
+    return found
 
 
 def _is_playbook(pid: int) -> bool:
