@@ -3,7 +3,7 @@
 from drydock.controller import Cloud, Controller
 from drydock.controllers.cache import CacheController
 from drydock.controllers.database import DatabaseController
-from drydock.controllers.ecs import EcsController
+from drydock.controllers.ecs import EcsController, EcsMeter
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
@@ -11,6 +11,7 @@ from drydock.controllers.registry import RegistryController
 
 def all_of(cloud: Cloud) -> list[Controller]:
     """Every controller of the embedded cloud, in the order they are started."""
+    ecs = EcsController(cloud)
     return [
         NetworkController(cloud),
         RegistryController(cloud),
@@ -18,5 +19,6 @@ def all_of(cloud: Cloud) -> list[Controller]:
         CacheController(cloud),
         LoadBalancerController(cloud),
         LoadBalancerMeter(cloud),
-        EcsController(cloud),
+        ecs,
+        EcsMeter(cloud, ecs.registry),
     ]

@@ -77,6 +77,16 @@ def cluster_active(region: str, name: str) -> bool:
     return cluster is not None and cluster.status == "ACTIVE"
 
 
+def has_insights(region: str, name: str) -> bool:
+    """Whether a cluster has Container Insights on."""
+    cluster = _cluster(region, name)
+    settings = (cluster and cluster.settings) or []
+    return any(
+        setting.get("name") == "containerInsights" and setting.get("value") != "disabled"
+        for setting in settings
+    )
+
+
 def default_capacity_strategy(region: str, name: str) -> list[dict[str, Any]]:
     """What a service or task gets that names neither a launch type nor a provider."""
     cluster = _cluster(region, name)

@@ -6,11 +6,15 @@ from itertools import cycle
 
 from drydock.controller import Cloud, Controller
 from drydock.controllers.ecs import scheduler
-from drydock.controllers.ecs.api import Api, Registry, stopped_at, task_launch
+from drydock.controllers.ecs.api import Api, task_launch
+from drydock.controllers.ecs.metrics import EcsMeter
 from drydock.controllers.ecs.model import REVISION, Deployment, Service, Task, count, now
+from drydock.controllers.ecs.registry import Registry
 from drydock.controllers.ecs.tasks import Engine
 from drydock.moto import ec2, ecs, elbv2
 from drydock.moto.api import Handler
+
+__all__ = ["EcsController", "EcsMeter"]
 
 # AWS keeps a stopped task, and a deleted service, in sight for at least an hour.
 _KEPT_SECONDS = 3600.0
@@ -24,9 +28,9 @@ class EcsController(Controller):
 
     def __init__(self, cloud: Cloud):
         super().__init__(cloud)
-        self._registry = Registry()
-        self._engine = Engine(cloud, self._registry.lock, self.wake)
-        self._api = Api(self._registry, self._engine.run, self.wake)
+        self.registry = Registry()
+        self._engine = Engine(cloud, self.registry.lock, self.wake)
+        self._api = Api(self.registry, self._engine.run, self.wake)
 
     def operations(self) -> Mapping[tuple[str, str], Handler]:
         return self._api.operations()
@@ -36,8 +40,8 @@ class EcsController(Controller):
         super().end()
 
     def status(self) -> Mapping[str, object]:
-        with self._registry.lock:
-            services = [s for s in self._registry.services.values() if s.status != "INACTIVE"]
+        with self.registry.lock:
+            services = [s for s in self.registry.services.values() if s.status != "INACTIVE"]
             return {
                 "services": [self._status(service) for service in services],
                 "tasks": [
@@ -48,13 +52,13 @@ class EcsController(Controller):
                         "status": task.status,
                         "health": task.health,
                     }
-                    for task in self._registry.tasks.values()
+                    for task in self.registry.tasks.values()
                     if task.status != "STOPPED"
                 ],
             }
 
     def _status(self, service: Service) -> dict:
-        running, pending = count(self._registry.of(service))
+        running, pending = count(self.registry.of(service))
         return {
             "cluster": service.cluster,
             "name": service.name,
@@ -75,12 +79,12 @@ class EcsController(Controller):
     # --- the loop ------------------------------------------------------------------
 
     def reconcile(self) -> None:
-        with self._registry.lock:
-            groups = {g for t in self._registry.tasks.values() for g, _ in t.targets if t.alive}
+        with self.registry.lock:
+            groups = {g for t in self.registry.tasks.values() for g, _ in t.targets if t.alive}
         # Asked without the lock: an API call never waits for a load balancer.
         healths = {group: elbv2.target_health(group) for group in groups}
-        with self._registry.lock:
-            for service in list(self._registry.services.values()):
+        with self.registry.lock:
+            for service in list(self.registry.services.values()):
                 if service.status == "INACTIVE":
                     continue
                 try:
@@ -90,7 +94,7 @@ class EcsController(Controller):
             self._forget()
 
     def _step(self, service: Service, healths: Mapping[str, Mapping]) -> None:
-        tasks, at = self._registry.of(service), time.monotonic()
+        tasks, at = self.registry.of(service), time.monotonic()
         failed = service.primary.failed
         for task in tasks:
             found = {t: healths.get(t[0], {}).get((task.ip, t[1])) for t in task.targets}
@@ -131,7 +135,7 @@ class EcsController(Controller):
             service.say("was unable to place a task. Reason: its subnets do not exist.")
             return
         # The emptiest subnets first, so that tasks spread over zones.
-        alive = [task.subnet for task in self._registry.of(service) if task.alive]
+        alive = [task.subnet for task in self.registry.of(service) if task.alive]
         order = cycle(sorted(subnets, key=lambda subnet: alive.count(subnet.id)))
         made = []
         for _ in range(number):
@@ -149,7 +153,7 @@ class EcsController(Controller):
                 launch=task_launch(revision),
                 tags=self._tags(service, deployment),
             )
-            self._registry.tasks[task.arn] = task
+            self.registry.tasks[task.arn] = task
             self._engine.run(task)
             made.append(task)
         service.say(f"has started {number} tasks: {_names(made)}.")
@@ -189,7 +193,7 @@ class EcsController(Controller):
         service.say(f"(deployment {failed.id}) deployment failed: tasks failed to start.")
         if rollback:
             target = service.last_completed
-            alive = [t for t in self._registry.of(service) if t.deployment is failed and t.alive]
+            alive = [t for t in self.registry.of(service) if t.deployment is failed and t.alive]
             for key in REVISION:
                 service.attributes.pop(key, None)
             service.attributes.update(target.revision)
@@ -202,16 +206,22 @@ class EcsController(Controller):
 
     def _forget(self) -> None:
         """Drops what AWS would no longer show."""
-        stopped = [t for t in self._registry.tasks.values() if t.status == "STOPPED"]
+        stopped = [t for t in self.registry.tasks.values() if t.status == "STOPPED"]
         for task in stopped[: max(len(stopped) - _KEPT_TASKS, 0)]:
-            del self._registry.tasks[task.arn]
+            del self.registry.tasks[task.arn]
         for task in stopped:
-            if stopped_at(task) > _KEPT_SECONDS:
-                self._registry.tasks.pop(task.arn, None)
-        for key, service in list(self._registry.services.items()):
+            if _stopped_for(task) > _KEPT_SECONDS:
+                self.registry.tasks.pop(task.arn, None)
+        for key, service in list(self.registry.services.items()):
             if service.ended and (now() - service.ended).total_seconds() > _KEPT_SECONDS:
-                del self._registry.services[key]
+                del self.registry.services[key]
 
 
 def _names(tasks: list[Task]) -> str:
     return " ".join(f"(task {task.id})" for task in tasks)
+
+
+def _stopped_for(task: Task) -> float:
+    """Seconds since a task was STOPPED; 0 while it is not."""
+    stopped = task.times.get("stoppedAt") if task.status == "STOPPED" else None
+    return (now() - stopped).total_seconds() if stopped else 0.0

@@ -3,17 +3,24 @@
 Shapes, defaults and refusals: ECS API reference (2014-11-13).
 """
 
-import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from drydock.controllers.ecs.model import REVISION, Service, Task, arn, count, now
+from drydock.controllers.ecs.checks import (
+    Params,
+    check_service,
+    cluster_of,
+    find_definition,
+    find_subnets,
+    launch_kind,
+    page_of,
+    refuse,
+)
+from drydock.controllers.ecs.model import REVISION, Service, Task, arn, count
+from drydock.controllers.ecs.registry import Registry
 from drydock.errors import ApiError
-from drydock.moto import ec2, ecs, elbv2
+from drydock.moto import ecs
 from drydock.moto.api import PASS, Context, Handler
-from drydock.moto.ecs import Definition
 
-Params = dict[str, Any]
 _STORED = (
     "availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration",
     "deploymentController", "enableECSManagedTags", "enableExecuteCommand",
@@ -40,30 +47,6 @@ _DEPLOYMENT_DEFAULTS: Params = {
     "minimumHealthyPercent": 100,
     "strategy": "ROLLING",
 }
-
-
-def refuse(text: str, code: str = "InvalidParameterException") -> ApiError:
-    return ApiError(code, text)
-
-
-class Registry:
-    """Every service and task, and the lock that guards them."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.services: dict[tuple[str, str, str], Service] = {}
-        self.tasks: dict[str, Task] = {}
-
-    def of(self, service: Service) -> list[Task]:
-        return [task for task in self.tasks.values() if task.service is service]
-
-    def in_cluster(self, region: str, cluster: str) -> tuple[list[Service], list[Task]]:
-        """The services that are not gone, and every task."""
-        return (
-            [s for s in self.services.values()
-             if (s.region, s.cluster) == (region, cluster) and s.status != "INACTIVE"],
-            [t for t in self.tasks.values() if (t.region, t.cluster) == (region, cluster)],
-        )  # fmt: skip
 
 
 class Api:
@@ -97,7 +80,7 @@ class Api:
     # --- services ----------------------------------------------------------------
 
     def create_service(self, context: Context, params: Params) -> Params:
-        cluster, name = _cluster(context, params), params["serviceName"]
+        cluster, name = cluster_of(context, params), params["serviceName"]
         key = (context.region, cluster, name)
         if (old := self._registry.services.get(key)) and old.status != "INACTIVE":
             raise refuse(
@@ -109,12 +92,12 @@ class Api:
         attributes["deploymentConfiguration"] = {
             **_DEPLOYMENT_DEFAULTS, **attributes.get("deploymentConfiguration", {})
         }  # fmt: skip
-        attributes |= _launch_kind(context, cluster, params)
+        attributes |= launch_kind(context, cluster, params)
         if attributes["loadBalancers"]:
             attributes.setdefault("healthCheckGracePeriodSeconds", 0)
-        definition = _definition(context, params.get("taskDefinition", ""))
+        definition = find_definition(context, params.get("taskDefinition", ""))
         attributes["taskDefinition"] = definition.arn
-        _check_service(attributes, definition)
+        check_service(attributes, definition)
         service = Service(*key, attributes, params.get("desiredCount") or 0)
         service.deploy(definition, 0)
         self._registry.services[key] = service
@@ -135,10 +118,10 @@ class Api:
             given["launchType"] = None
         definition = service.primary.definition
         if params.get("taskDefinition"):
-            definition = _definition(context, params["taskDefinition"])
+            definition = find_definition(context, params["taskDefinition"])
         attributes = {**service.attributes, **given, "taskDefinition": definition.arn}
         attributes = {key: value for key, value in attributes.items() if value is not None}
-        _check_service(attributes, definition)
+        check_service(attributes, definition)
         changed = any(attributes.get(k) != service.attributes.get(k) for k in REVISION)
         service.attributes = attributes
         if changed or params.get("forceNewDeployment"):
@@ -160,7 +143,7 @@ class Api:
         return {"service": self._describe(service)}
 
     def describe_services(self, context: Context, params: Params) -> Params:
-        cluster = _cluster(context, params)
+        cluster = cluster_of(context, params)
         found, failures = [], []
         for word in params.get("services", []):
             name = word.split("/")[-1]
@@ -172,15 +155,15 @@ class Api:
         return {"services": found, "failures": failures}
 
     def list_services(self, context: Context, params: Params) -> Params:
-        services, _ = self._registry.in_cluster(context.region, _cluster(context, params))
+        services, _ = self._registry.in_cluster(context.region, cluster_of(context, params))
         arns = [
             s.arn for s in services
             if params.get("launchType") in (None, s.attributes.get("launchType"))
         ]  # fmt: skip
-        return _page("serviceArns", arns, params, 10)
+        return page_of("serviceArns", arns, params, 10)
 
     def _service(self, context: Context, params: Params) -> Service:
-        key = (context.region, _cluster(context, params), params["service"].split("/")[-1])
+        key = (context.region, cluster_of(context, params), params["service"].split("/")[-1])
         service = self._registry.services.get(key)
         if service is None or service.status == "INACTIVE":
             raise ApiError("ServiceNotFoundException", "Service not found.")
@@ -193,9 +176,9 @@ class Api:
     # --- tasks -------------------------------------------------------------------
 
     def run_task(self, context: Context, params: Params) -> Params:
-        cluster = _cluster(context, params)
-        definition = _definition(context, params["taskDefinition"])
-        subnets = _subnets(params, definition)
+        cluster = cluster_of(context, params)
+        definition = find_definition(context, params["taskDefinition"])
+        subnets = find_subnets(params, definition)
         tags = list(params.get("tags", []))
         if params.get("propagateTags") == "TASK_DEFINITION":
             tags += definition.tags
@@ -210,7 +193,7 @@ class Api:
                 zone=subnet.zone,
                 started_by=params.get("startedBy", ""),
                 group=params.get("group") or f"family:{definition.family}",
-                launch=task_launch(_launch_kind(context, cluster, params)),
+                launch=task_launch(launch_kind(context, cluster, params)),
                 overrides=params.get("overrides") or {},
                 tags=tags,
             )
@@ -220,7 +203,7 @@ class Api:
         return {"tasks": made, "failures": []}
 
     def stop_task(self, context: Context, params: Params) -> Params:
-        task = self._task(context, _cluster(context, params), params["task"])
+        task = self._task(context, cluster_of(context, params), params["task"])
         if task is None:
             raise refuse("The referenced task was not found.")
         task.stop("UserInitiated", params.get("reason") or "Task stopped by user")
@@ -228,7 +211,7 @@ class Api:
         return {"task": task.describe(tags=True)}
 
     def describe_tasks(self, context: Context, params: Params) -> Params:
-        cluster = _cluster(context, params)
+        cluster = cluster_of(context, params)
         found, failures = [], []
         for word in params["tasks"]:
             if task := self._task(context, cluster, word):
@@ -239,7 +222,7 @@ class Api:
         return {"tasks": found, "failures": failures}
 
     def list_tasks(self, context: Context, params: Params) -> Params:
-        cluster = _cluster(context, params)
+        cluster = cluster_of(context, params)
         if params.get("serviceName"):
             name = self._service(context, {**params, "service": params["serviceName"]}).name
         _, tasks = self._registry.in_cluster(context.region, cluster)
@@ -253,7 +236,7 @@ class Api:
             and params.get("startedBy") in (None, task.started_by)
             and params.get("launchType") in (None, task.launch.get("launchType"))
         ]  # fmt: skip
-        return _page("taskArns", arns, params, 100)
+        return page_of("taskArns", arns, params, 100)
 
     def _task(self, context: Context, cluster: str, word: str) -> Task | None:
         name = word.split("/")[-1]
@@ -273,7 +256,7 @@ class Api:
         return PASS
 
     def delete_cluster(self, context: Context, params: Params) -> Params:
-        services, tasks = self._registry.in_cluster(context.region, _cluster(context, params))
+        services, tasks = self._registry.in_cluster(context.region, cluster_of(context, params))
         if services:
             raise ApiError(
                 "ClusterContainsServicesException",
@@ -297,115 +280,3 @@ def task_launch(attributes: Params) -> Params:
 
 def _camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
-
-
-def _cluster(context: Context, params: Params) -> str:
-    name = (params.get("cluster") or "default").split("/")[-1]
-    if not ecs.cluster_active(context.region, name):
-        raise ApiError("ClusterNotFoundException", "Cluster not found.")
-    return name
-
-
-def _page(key: str, arns: list[str], params: Params, size: int) -> Params:
-    start = int(params.get("nextToken") or 0)
-    end = start + (params.get("maxResults") or size)
-    return {key: arns[start:end]} | ({"nextToken": str(end)} if end < len(arns) else {})
-
-
-def _launch_kind(context: Context, cluster: str, params: Params) -> Params:
-    """launchType or capacityProviderStrategy, the cluster's default filled in."""
-    if params.get("launchType") and params.get("capacityProviderStrategy"):
-        raise refuse(
-            "Specifying both a launch type and capacity provider strategy is not supported."
-        )
-    strategy = params.get("capacityProviderStrategy")
-    if not strategy and not params.get("launchType"):
-        strategy = ecs.default_capacity_strategy(context.region, cluster)
-    kind = (
-        {"capacityProviderStrategy": [{"weight": 0, "base": 0, **item} for item in strategy]}
-        if strategy
-        else {"launchType": params.get("launchType") or "EC2"}
-    )
-    if kind.get("launchType") == "EC2":
-        return kind
-    return {**kind, "platformVersion": params.get("platformVersion", "LATEST"),
-            "platformFamily": "Linux"}  # fmt: skip
-
-
-def _definition(context: Context, name: str) -> Definition:
-    found = ecs.definition(context.region, name)
-    if found is None:
-        raise ApiError("ClientException", f"TaskDefinition not found: {name}.")
-    if not found.active:
-        raise ApiError("ClientException", f"TaskDefinition is inactive: {name}.")
-    if len(found.containers) != 1:
-        names = ", ".join(container["name"] for container in found.containers)
-        raise refuse(
-            f"{found.arn} has the containers {names}; the embedded cloud runs one container in "
-            "a task (docs/fidelity.md). Leave the others out here."
-        )
-    for unknown in ("efsVolumeConfiguration", "dockerVolumeConfiguration"):
-        if any(volume.get(unknown) for volume in found.volumes):
-            raise refuse(f"{found.arn} has a volume with {unknown}; the embedded cloud knows "
-                         "bind mounts only (docs/fidelity.md).")  # fmt: skip
-    if found.containers[0].get("environmentFiles"):
-        raise refuse(f"{found.arn} has environmentFiles, which the embedded cloud does not read "
-                     "(docs/fidelity.md); use environment and secrets.")  # fmt: skip
-    return found
-
-
-def _subnets(attributes: Params, definition: Definition) -> list[ec2.Subnet]:
-    """The subnets of networkConfiguration."""
-    if definition.network_mode != "awsvpc":
-        raise refuse(
-            f"{definition.arn} has networkMode '{definition.network_mode}'; in the embedded "
-            "cloud a task has an address of its own: use 'awsvpc'."
-        )
-    vpc = (attributes.get("networkConfiguration") or {}).get("awsvpcConfiguration")
-    if not vpc or not vpc.get("subnets"):
-        raise refuse("Network Configuration must be provided when networkMode 'awsvpc' is "
-                     "specified.")  # fmt: skip
-    found = []
-    for name in vpc["subnets"]:
-        subnet = ec2.subnet(name)
-        if subnet is None:
-            raise refuse(
-                f"Error retrieving subnet information for [{name}]: The subnet ID '{name}' does "
-                "not exist (ErrorCode: InvalidSubnetID.NotFound)"
-            )
-        found.append(subnet)
-    return found
-
-
-def _check_service(attributes: Params, definition: Definition) -> None:
-    controller = attributes["deploymentController"]["type"]
-    if controller != "ECS":
-        raise refuse(f"The embedded cloud has no deployment controller {controller}; use ECS.")
-    if attributes["schedulingStrategy"] != "REPLICA":
-        raise refuse("The daemon scheduling strategy is not supported; use REPLICA.")
-    configuration = attributes["deploymentConfiguration"]
-    if configuration["strategy"] != "ROLLING":
-        raise refuse(f"The embedded cloud has no deployment strategy {configuration['strategy']}; "
-                     "use ROLLING.")  # fmt: skip
-    if configuration["minimumHealthyPercent"] >= 100 and configuration["maximumPercent"] <= 100:
-        raise refuse("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will "
-                     "block deployments.")  # fmt: skip
-    _subnets(attributes, definition)
-    for balancer in attributes["loadBalancers"]:
-        name, port = balancer.get("containerName"), balancer.get("containerPort")
-        container = definition.containers[0]
-        if container["name"] != name:
-            raise refuse(f"The container {name} does not exist in the task definition.")
-        ports = [mapping.get("containerPort") for mapping in container.get("portMappings", [])]
-        if port not in ports:
-            raise refuse(f"The container {name} did not have a container port {port} defined.")
-        group = balancer.get("targetGroupArn", "")
-        if not elbv2.has_listener(group):
-            raise refuse(f"The target group with targetGroupArn {group} does not have an "
-                         "associated load balancer.")  # fmt: skip
-
-
-def stopped_at(task: Task) -> float:
-    """Seconds since a task was STOPPED; 0 while it is not."""
-    stopped = task.times.get("stoppedAt") if task.status == "STOPPED" else None
-    return (now() - stopped).total_seconds() if stopped else 0.0

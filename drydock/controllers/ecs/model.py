@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from drydock.controllers.ecs.cgroup import Cgroup
 from drydock.moto.ecs import Definition
 from drydock.settings import ACCOUNT_ID
 
@@ -70,6 +71,7 @@ class Task:
         status: AWS's lastStatus.
         stop_code: set as soon as the task is to stop, whoever wants it.
         began: monotonic time at which it was RUNNING.
+        cgroup: what its container uses; None until it runs.
         checked: whether its container defines a health check.
         health: HEALTHY, UNHEALTHY or UNKNOWN: of the container's own check.
         targets: (target group ARN, port) that it is registered in.
@@ -100,6 +102,7 @@ class Task:
     runtime_id: str = ""
     image_digest: str = ""
     began: float | None = None
+    cgroup: Cgroup | None = None
     checked: bool = False
     health: str = "UNKNOWN"
     targets: tuple[tuple[str, int], ...] = ()
@@ -128,6 +131,16 @@ class Task:
             made.update({k: override[k] for k in ("command", "cpu", "memory") if k in override})
             made["environment"] = [{"name": k, "value": v} for k, v in given.items()]
         return made
+
+    @property
+    def cpu(self) -> int:
+        """What the task reserves: CPU units, 1024 to a processor; 0 when nothing."""
+        return int(self.definition.cpu or self.container.get("cpu") or 0)
+
+    @property
+    def memory(self) -> int:
+        """What the task reserves: MiB; 0 when nothing."""
+        return int(self.definition.memory or self.container.get("memory") or 0)
 
     @property
     def alive(self) -> bool:
@@ -163,8 +176,8 @@ class Task:
             "healthStatus": self.health,
             "connectivity": "CONNECTED",
             "availabilityZone": self.zone,
-            "cpu": str(self.definition.cpu or container.get("cpu", 0)),
-            "memory": str(self.definition.memory or container.get("memory", 0)),
+            "cpu": str(self.cpu),
+            "memory": str(self.memory),
             "platformVersion": "1.4.0",
             "platformFamily": "Linux",
             **self.launch,

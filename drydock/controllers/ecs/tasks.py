@@ -1,23 +1,24 @@
 """A task's life: one container, one thread from PROVISIONING to STOPPED."""
 
 import contextlib
-import datetime
 import json
 import logging
 import os
-import resource
 import select
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from drydock.controller import Cloud
+from drydock.controllers.ecs.cgroup import Cgroup
+from drydock.controllers.ecs.container import options
+from drydock.controllers.ecs.container_log import ContainerLog
+from drydock.controllers.ecs.health_check import Probe
 from drydock.controllers.ecs.model import Task, now
 from drydock.errors import ApiError, DrydockError
-from drydock.moto import ecr, elbv2, logs, secrets
+from drydock.moto import ecr, elbv2, secrets
 from drydock.podman import PodmanError
 
 log = logging.getLogger("drydock.ecs")
@@ -25,7 +26,6 @@ KIND = "task"
 _STARTS = 4  # side by side; more would only wait for the machine's processors
 _TICK = 0.25
 _STOP_TIMEOUT = 30  # AWS's default, seconds
-_LOG_BYTES = 64 << 20  # of a container's file on disk; CloudWatch Logs has all of it
 # podman itself reads these from its environment, by which values are handed to it.
 _PODMAN_READS = (
     "CONTAINER", "HOME", "HTTP", "LD_", "NOTIFY_", "NO_PROXY", "PATH", "REGISTRY_AUTH",
@@ -119,10 +119,9 @@ class _Life:
         self._folder = cloud.settings.folder("parts", KIND, task.id)
         self._name = cloud.podman.part_name(KIND, task.id)
         self._engine, self._ended = engine, engine.ended
-        self._log = _Log(self._folder / "container.log", task, self._container)
+        self._log = ContainerLog(self._folder / "container.log", task, self._container)
         self._process: int | None = None  # pidfd of the container's first process
-        self._memory: Path | None = None
-        self._probe = _Probe(self._container.get("healthCheck"))
+        self._probe = Probe(self._container.get("healthCheck"))
 
     def _set(self, **fields: Any) -> None:
         self._engine.update(self._task, **fields)
@@ -204,7 +203,7 @@ class _Life:
         with contextlib.suppress(OSError):  # it has ended already
             self._process = os.pidfd_open(pid) if pid else None
         with contextlib.suppress(OSError):
-            self._memory = _memory_events(pid)
+            self._set(cgroup=Cgroup.of(pid))
 
     def _register(self) -> tuple[tuple[str, int], ...]:
         deployment = self._task.deployment
@@ -294,7 +293,7 @@ class _Life:
 
     def _died(self) -> None:
         reason = "Essential container in task exited"
-        if self._memory and _killed_for_memory(self._memory):
+        if self._task.cgroup and self._task.cgroup.killed_for_memory():
             reason = "OutOfMemoryError: Container killed due to memory usage"
             self._set(container_reason=reason)
         self._engine.stop(self._task, "EssentialContainerExited", reason)
@@ -309,208 +308,6 @@ class _Life:
         words = waited.stdout.split()
         # Whoever removed the container by force has killed it.
         return int(words[0]) if words and not waited.code else 137
-
-
-class _Probe:
-    """A container's health check; defaults as in the API reference, HealthCheck."""
-
-    def __init__(self, check: dict[str, Any] | None):
-        words = (check or {}).get("command") or ["NONE"]
-        self._command = ["/bin/sh", "-c", *words[1:]] if words[0] == "CMD-SHELL" else words[1:]
-        check = check or {}
-        self._interval = check.get("interval") or 30
-        self._timeout = check.get("timeout") or 5
-        self._retries = check.get("retries") or 3
-        self._spared = time.monotonic() + (check.get("startPeriod") or 0)
-        self._next = time.monotonic()
-        self._failures, self._begun = 0, False
-
-    def due(self, execute: Callable[..., Any], name: str) -> str | None:
-        """Probes when it is time to; HEALTHY or UNHEALTHY when that says so."""
-        if not self._command or time.monotonic() < self._next:
-            return None
-        well = execute(name, self._command, timeout=self._timeout).code == 0
-        self._next = time.monotonic() + self._interval
-        if well:
-            self._failures, self._begun = 0, True
-            return "HEALTHY"
-        if not self._begun and time.monotonic() < self._spared:
-            return None
-        self._failures += 1
-        return "UNHEALTHY" if self._failures >= self._retries else None
-
-
-class _Log:
-    """Carries a container's output to CloudWatch Logs.
-
-    ``awslogs`` alone is known; without it the output stays in the file.
-    """
-
-    def __init__(self, path: Path, task: Task, container: dict[str, Any]):
-        self.path, self._task = path, task
-        configuration = container.get("logConfiguration") or {}
-        self._wanted = configuration.get("logDriver") == "awslogs"
-        options = configuration.get("options") or {}
-        self._group = options.get("awslogs-group", "")
-        self._region = options.get("awslogs-region") or task.region
-        self._create = options.get("awslogs-create-group") == "true"
-        prefix = options.get("awslogs-stream-prefix")
-        self._stream = f"{prefix}/{container['name']}/{task.id}" if prefix else task.id
-        self._offset, self._lines = 0, Lines()
-
-    def open(self) -> None:
-        """Makes the stream; DrydockError in AWS's words when there is no such group."""
-        if not self._wanted:
-            return
-        if self._create:
-            logs.create_group(self._region, self._group)
-        try:
-            logs.create_stream(self._region, self._group, self._stream)
-        except DrydockError as error:
-            raise DrydockError(
-                "failed to validate logger args: create stream has been retried 1 times: failed "
-                f"to create Cloudwatch log stream: ResourceNotFoundException: {error}"
-            ) from None
-
-    def ship(self, *, last: bool = False) -> None:
-        """Sends what is new; with ``last`` also a line that was begun and never ended."""
-        if not self._wanted:
-            return
-        content = self._read()
-        whole = content if last else content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        events = self._lines.read(whole, last=last)
-        try:
-            if events:
-                logs.put(self._region, self._group, self._stream, events)
-        except DrydockError as error:
-            log.warning("%s", error)
-            self._wanted = False
-
-    def _read(self) -> bytes:
-        try:
-            with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size < self._offset:
-                    self._offset = 0  # the file was begun anew at its limit
-                file.seek(self._offset)
-                return file.read()
-        except FileNotFoundError:
-            return b""
-
-
-class Lines:
-    """Reads podman's k8s-file format: time, stream, F(ull) or P(artial), text.
-
-    A long line comes in parts, cut between bytes and not between letters.
-    """
-
-    def __init__(self) -> None:
-        self._begun: dict[bytes, bytes] = {}
-        self._at = 0
-
-    def read(self, content: bytes, *, last: bool = False) -> list[tuple[int, str]]:
-        """(milliseconds since 1970, message) pairs of whole lines.
-
-        Args:
-            last: nothing will follow, so what has begun is whole.
-        """
-        found = []
-        for line in content.split(b"\n"):
-            at, _, rest = line.partition(b" ")
-            stream, _, rest = rest.partition(b" ")
-            kind, _, text = rest.partition(b" ")
-            try:
-                stamp = datetime.datetime.fromisoformat(at.decode("ascii", "replace"))
-            except ValueError:  # cut off where the file was begun anew
-                continue
-            self._at = int(stamp.timestamp() * 1000)
-            text = self._begun.pop(stream, b"") + text
-            if kind == b"P":
-                self._begun[stream] = text
-            else:
-                found.append((self._at, text.decode(errors="replace")))
-        if last:
-            found += [(self._at, text.decode(errors="replace")) for text in self._begun.values()]
-        return found
-
-
-def options(task: Task, folder: Path) -> list[str]:
-    """Flags of ``podman run`` for a task's container definition.
-
-    CPU is a weight, as for tasks on EC2: a cap of a quarter of *this* machine's processor
-    would say nothing about AWS's.
-    """
-    container, definition = task.container, task.definition
-    linux = container.get("linuxParameters") or {}
-    memory = container.get("memory") or definition.memory
-    made = [
-        f"--hostname=ip-{task.ip.replace('.', '-')}",
-        "--http-proxy=false",  # this machine's own is not the task's
-        "--no-healthcheck",  # ECS reads the task definition's, never the image's
-        "--log-driver=k8s-file",
-        f"--log-opt=path={folder / 'container.log'}",
-        f"--log-opt=max-size={_LOG_BYTES}",
-        f"--cpu-shares={max(container.get('cpu') or definition.cpu or 256, 2)}",
-    ]
-    if memory:
-        made += [f"--memory={memory}m", f"--memory-swap={memory}m"]
-    if entry_point := container.get("entryPoint"):
-        made.append(f"--entrypoint={json.dumps(entry_point)}")
-    for key, flag in (("user", "--user"), ("workingDirectory", "--workdir")):
-        if container.get(key):
-            made.append(f"{flag}={container[key]}")
-    if container.get("readonlyRootFilesystem"):
-        made += ["--read-only", "--read-only-tmpfs=false"]
-    for limit in container.get("ulimits", []):
-        soft, hard = _within(limit["name"], limit["softLimit"], limit["hardLimit"])
-        made.append(f"--ulimit={limit['name']}={soft}:{hard}")
-    for entry in linux.get("tmpfs", []):
-        flags = ",".join([f"size={entry['size']}m", *entry.get("mountOptions", [])])
-        made.append(f"--tmpfs={entry['containerPath']}:{flags}")
-    for kind in ("add", "drop"):
-        for name in (linux.get("capabilities") or {}).get(kind, []):
-            made.append(f"--cap-{kind}={name}")
-    if linux.get("initProcessEnabled") and shutil.which("catatonit"):
-        made.append("--init")
-    sources = {v["name"]: (v.get("host") or {}).get("sourcePath") for v in definition.volumes}
-    for point in container.get("mountPoints", []):
-        source, mode = sources.get(point["sourceVolume"]), "ro" if point.get("readOnly") else "rw"
-        made.append(
-            f"--volume={source}:{point['containerPath']}:{mode}"
-            if source
-            else f"--volume={point['containerPath']}"
-        )
-    return made
-
-
-def _within(name: str, soft: int, hard: int) -> tuple[int, int]:
-    """A limit that this machine can give: more than its own makes a container fail."""
-    number = getattr(resource, f"RLIMIT_{name.upper()}", None)
-    own = resource.getrlimit(number)[1] if number is not None else resource.RLIM_INFINITY
-    return (soft, hard) if own == resource.RLIM_INFINITY else (min(soft, own), min(hard, own))
-
-
-def _memory_events(pid: int) -> Path | None:
-    """The file in which the kernel counts a container's out-of-memory kills."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        for file in (
-            Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control"),
-            Path(f"/sys/fs/cgroup{path}/memory.events"),
-        ):
-            if controllers in ("memory", "") and file.exists():
-                return file
-    return None
-
-
-def _killed_for_memory(file: Path) -> bool:
-    # podman 4 does not report it under cgroups v1; the group outlives the process for the
-    # moment that podman needs to clean up.
-    try:
-        words = [line.split() for line in file.read_text().splitlines()]
-    except OSError:
-        return False
-    return any(word[0] == "oom_kill" and word[1] != "0" for word in words)
 
 
 def _last_line(text: str) -> str:

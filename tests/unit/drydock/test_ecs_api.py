@@ -6,7 +6,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from drydock.controllers.ecs.api import Api, Registry
+from drydock.controllers.ecs.api import Api
+from drydock.controllers.ecs.registry import Registry
 from drydock.errors import ApiError
 from drydock.moto.api import PASS, Context
 

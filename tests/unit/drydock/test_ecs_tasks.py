@@ -7,8 +7,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from drydock.controllers.ecs.container import options
+from drydock.controllers.ecs.container_log import Lines
+from drydock.controllers.ecs.health_check import Probe
 from drydock.controllers.ecs.model import Service, Task
-from drydock.controllers.ecs.tasks import Lines, _Probe, options
 from drydock.errors import DrydockError
 from drydock.moto import ecs, secrets
 from drydock.moto.ecs import Definition
@@ -33,6 +35,7 @@ def test_defaults():
     assert "--hostname=ip-10-0-0-9" in made
     assert "--memory=512m" in made and "--memory-swap=512m" in made
     assert "--cpu-shares=256" in made
+    assert "--cpus=0.25" in made  # a quarter of a processor and no more, as on Fargate
     assert "--no-healthcheck" in made  # the image's own is not ECS's
     assert "--http-proxy=false" in made
     assert not [flag for flag in made if flag.startswith(("--volume", "--read-only", "--user"))]
@@ -41,6 +44,7 @@ def test_defaults():
 def test_a_container_s_own_limits_win():
     made = flags(memory=128, cpu=64)
     assert "--memory=128m" in made and "--cpu-shares=64" in made
+    assert "--cpus=0.25" in made  # the task's
 
 
 def test_what_the_definition_asks_for():
@@ -145,7 +149,7 @@ CHECK = {"command": ["CMD-SHELL", "curl localhost"], "interval": 5, "timeout": 2
 
 def test_a_probe_keeps_its_interval_and_counts_failures_in_a_row(monkeypatch):
     clock, container = Clock(monkeypatch), Container(1)
-    probe = _Probe(CHECK)
+    probe = Probe(CHECK)
     said = []
     for code in (1, 1, 0, 1, 1, 1, 1, 0):
         container.code = code
@@ -159,7 +163,7 @@ def test_a_probe_keeps_its_interval_and_counts_failures_in_a_row(monkeypatch):
 
 def test_failures_in_the_start_period_do_not_count_until_it_was_well_once(monkeypatch):
     clock, container = Clock(monkeypatch), Container(1)
-    probe = _Probe({**CHECK, "startPeriod": 30, "retries": 1})
+    probe = Probe({**CHECK, "startPeriod": 30, "retries": 1})
     assert probe.due(container.execute, "web") is None
     clock.now += 5
     container.code = 0
@@ -172,7 +176,7 @@ def test_failures_in_the_start_period_do_not_count_until_it_was_well_once(monkey
 @pytest.mark.parametrize("check", [None, {"command": ["NONE"]}])
 def test_no_check_no_probe(check):
     container = Container(0)
-    assert _Probe(check).due(container.execute, "web") is None and not container.commands
+    assert Probe(check).due(container.execute, "web") is None and not container.commands
 
 
 # --- shapes --------------------------------------------------------------------------------
