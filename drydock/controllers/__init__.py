@@ -2,6 +2,7 @@
 
 from drydock.controller import Cloud, Controller
 from drydock.controllers.cache import CacheController
+from drydock.controllers.cloudwatch import CloudWatchController
 from drydock.controllers.database import DatabaseController
 from drydock.controllers.ecs import EcsController, EcsMeter
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
@@ -15,6 +16,7 @@ def all_of(cloud: Cloud) -> list[Controller]:
     return [
         NetworkController(cloud),
         RegistryController(cloud),
+        CloudWatchController(cloud),
         DatabaseController(cloud),
         CacheController(cloud),
         LoadBalancerController(cloud),
