@@ -167,16 +167,29 @@ def sessions(connection: Any) -> list[dict[str, Any]]:
         return cursor.execute(SESSIONS).fetchall()
 
 
-def terminate(connection: Any, pid: int, backend_start: str, states: list[str]) -> bool:
-    """End one session if it is still the one that was looked at and still in one of the states.
+# The very session that was looked at, still in a state that it was chosen for: a PID may have
+# become another's since. Replication and the server's own processes never match.
+_SAME = (
+    "FROM pg_stat_activity WHERE pid = %s AND backend_start = %s::timestamptz "
+    "AND state = ANY(%s) AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
-    A PID may have become another's since; so PID, start and state are compared in the very
-    statement that ends it. Returns whether it was ended.
+
+def still(connection: Any, pid: int, backend_start: str, states: list[str]) -> bool:
+    """Return whether a session is still there and in one of the states."""
+    query = f"SELECT true {_SAME}"
+    return connection.execute(query, (pid, backend_start, states)).fetchone() is not None
+
+
+def terminate(connection: Any, pid: int, backend_start: str, states: list[str]) -> bool:
+    """End a session if it is still there and in one of the states; return whether it was ended.
+
+    Looked at and ended in one statement, so that nothing can happen between.
+    Raises DatabaseError where the server refuses, as for a superuser's session.
     """
-    row = connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE pid = %s AND backend_start = %s::timestamptz AND state = ANY(%s) "
-        "AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-        (pid, backend_start, states),
-    ).fetchone()
+    query = f"SELECT pg_terminate_backend(pid) {_SAME}"
+    try:
+        row = connection.execute(query, (pid, backend_start, states)).fetchone()
+    except psycopg.Error as error:
+        raise DatabaseError(f"Session {pid} can't be ended: {str(error).strip()}") from None
     return bool(row and row[0])
