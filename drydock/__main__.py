@@ -1,4 +1,4 @@
-"""``python -m drydock up | down | status | audit``."""
+"""``python -m drydock up | down | status | audit | fault``."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
 from drydock import lifecycle
 from drydock.errors import DrydockError
+from drydock.faults import command as faults
 from drydock.settings import Settings
 
 
@@ -103,6 +104,7 @@ def main(words: list[str] | None = None) -> int:
     audit.add_argument("--mutating", action="store_true", help="only calls that change something")
     audit.add_argument("--json", action="store_true", help="one JSON object a line")
     audit.set_defaults(act=_audit)
+    faults.add(commands)
     commands.add_parser("serve").set_defaults(act=_serve)
     arguments = parser.parse_args(words)
     try:

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from drydock.metrics import Metrics
 from drydock.moto.api import Handler
@@ -62,6 +63,11 @@ class Controller:
 
     def status(self) -> Mapping[str, object]:
         """What ``drydock status`` shows: top-level keys to JSON-able values."""
+        return {}
+
+    def commands(self) -> Mapping[str, Callable[[dict[str, Any]], object]]:
+        """What is asked of the cloud itself: the name below ``/_drydock/`` that is posted to
+        → a function from the JSON given to the JSON answered; DrydockError refuses."""
         return {}
 
     def wake(self) -> None:

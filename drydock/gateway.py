@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from drydock.errors import ApiError
+from drydock.errors import ApiError, DrydockError
 from drydock.moto import api
 
 log = logging.getLogger("drydock.gateway")
@@ -55,6 +55,7 @@ class Gateway:
     Args:
         operations: (service, action) → handler, for the calls that a controller answers.
         control: answers ``GET /_drydock/<name>`` with JSON: name → function.
+        commands: answers ``POST /_drydock/<name>`` likewise, given the JSON that was posted.
     """
 
     def __init__(
@@ -62,14 +63,16 @@ class Gateway:
         audit: Audit,
         operations: dict[tuple[str, str], api.Handler],
         control: dict[str, Callable[[], object]],
+        commands: dict[str, Callable[[dict], object]] | None = None,
     ):
-        self.audit, self.operations, self.control = audit, operations, control
+        self.audit, self.operations = audit, operations
+        self.control, self.commands = control, commands or {}
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
-            return self._control(path.removeprefix(CONTROL), start_response)
+            return self._control(path.removeprefix(CONTROL), environ, start_response)
         body = self._body(environ)
         call = api.identify(environ, body)
         started = time.monotonic()
@@ -87,10 +90,23 @@ class Gateway:
             return environ["wsgi.input"].read()
         return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
 
-    def _control(self, name: str, start_response: Callable) -> list[bytes]:
-        handler = self.control.get(name)
-        status = "200 OK" if handler else "404 Not Found"
-        content = json.dumps(handler() if handler else {}, default=str).encode()
+    def _control(self, name: str, environ: dict, start_response: Callable) -> list[bytes]:
+        status, answer = "404 Not Found", {}
+        try:
+            if environ["REQUEST_METHOD"] == "POST" and name in self.commands:
+                # A page in a browser can post to loopback, but not with this type.
+                if environ.get("CONTENT_TYPE") != "application/json":
+                    raise DrydockError("Post JSON, as application/json.")
+                status, answer = "200 OK", self.commands[name](json.loads(self._body(environ)))
+            elif environ["REQUEST_METHOD"] == "GET" and name in self.control:
+                status, answer = "200 OK", self.control[name]()
+        except DrydockError as error:
+            status, answer = "400 Bad Request", {"error": str(error)}
+        except Exception as error:
+            log.exception("%s failed", name)
+            reason = f"{name} failed: {error}; the trace is in the gateway's log."
+            status, answer = "500 Internal Server Error", {"error": reason}
+        content = json.dumps(answer, default=str).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         start_response(status, headers)
         return [content]

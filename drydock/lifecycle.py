@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -73,21 +74,38 @@ def hold(settings: Settings) -> Iterator[None]:
 
 def control(settings: Settings, name: str, timeout: float = 30) -> dict:
     """Asks the running gateway; DrydockError when there is none."""
-    url = f"{settings.endpoint}/_drydock/{name}"
-    try:
-        with _DIRECT.open(url, timeout=timeout) as answer:
-            shown = json.load(answer)
-    except OSError as error:
-        raise DrydockError(
-            f"No embedded cloud answers at {settings.endpoint} ({error}). Start it with "
-            "`python -m drydock up`."
-        ) from None
+    shown = _ask(settings, name, None, timeout)
     if shown["home"] != str(settings.home):
         raise DrydockError(
             f"The embedded cloud at {settings.endpoint} is another one's, of {shown['home']}. Stop "
             "it there with `make down`, or choose another port with DRYDOCK_PORT."
         )
     return shown
+
+
+def command(settings: Settings, name: str, given: dict, timeout: float = 180) -> dict:
+    """Tells the running gateway to do something; DrydockError when it refuses."""
+    control(settings, "status")  # it is this home's
+    return _ask(settings, name, given, timeout)
+
+
+def _ask(settings: Settings, name: str, given: dict | None, timeout: float) -> dict:
+    request = urllib.request.Request(  # noqa: S310 (our own loopback address)
+        f"{settings.endpoint}/_drydock/{name}",
+        data=None if given is None else json.dumps(given).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with _DIRECT.open(request, timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        shown = json.loads(error.read() or b"{}")
+        raise DrydockError(shown.get("error") or f"{name}: the gateway says {error}.") from None
+    except OSError as error:
+        raise DrydockError(
+            f"No embedded cloud answers at {settings.endpoint} ({error}). Start it with "
+            "`python -m drydock up`."
+        ) from None
 
 
 # --- up ------------------------------------------------------------------------------
@@ -288,7 +306,7 @@ def sweep(settings: Settings, say: Say) -> None:
     else:
         left = [part.name for part in podman.parts()] + [net["name"] for net in podman.networks()]
         raise DrydockError(f"These can't be removed: {', '.join(left) or 'parts of other clouds'}.")
-    for name in ("cloud.json", "parts", "tmp"):
+    for name in ("cloud.json", "faults.json", "parts", "tmp"):
         path = settings.home / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -22,6 +22,7 @@ HOME_LABEL = "drydock.home"
 KIND_LABEL = "drydock.kind"
 ID_LABEL = "drydock.id"
 _SET_BY_USER = "3"  # NET_ADDR_SET in the kernel's netdevice.h
+_CPU_PERIOD = 100_000  # microseconds, the kernel's own default
 
 
 class PodmanError(DrydockError):
@@ -224,6 +225,18 @@ class Podman:
 
     def kill(self, name: str, signal: str = "KILL") -> None:
         self.command("kill", f"--signal={signal}", name)
+
+    def pause(self, name: str) -> None:
+        """Freezes every process of a part; nothing is told to anyone."""
+        self.command("pause", name)
+
+    def unpause(self, name: str) -> None:
+        self.command("unpause", name)
+
+    def limit_cpu(self, name: str, share: float | None) -> None:
+        """Caps a running part at a share of one processor; None takes the cap away."""
+        quota = -1 if share is None else max(int(share * _CPU_PERIOD), 1000)  # the kernel's least
+        self.command("update", f"--cpu-period={_CPU_PERIOD}", f"--cpu-quota={quota}", name)
 
     def remove(self, *names: str) -> None:
         """Removes parts and their anonymous volumes, whatever state they are in."""

@@ -9,6 +9,7 @@ import time
 
 from drydock import controllers, lifecycle
 from drydock.controller import Cloud, Controller
+from drydock.controllers.faults import FaultController
 from drydock.gateway import Audit, Gateway, serve
 from drydock.moto import patches
 from drydock.podman import Podman, read_events
@@ -50,6 +51,7 @@ def run(settings: Settings) -> None:
         podman = Podman(settings)
         cloud = Cloud(settings, podman)
         loops = controllers.all_of(cloud)
+        loops.append(FaultController(cloud, lambda: status()))
         ended = threading.Event()
         started = time.time()
 
@@ -70,9 +72,9 @@ def run(settings: Settings) -> None:
 
         operations = {key: call for loop in loops for key, call in loop.operations().items()}
         operations.update(patches.operations())
-        application = Gateway(
-            Audit(settings.path("log", "audit.jsonl")), operations, {"status": status}
-        )
+        commands = {name: act for loop in loops for name, act in loop.commands().items()}
+        audit = Audit(settings.path("log", "audit.jsonl"))
+        application = Gateway(audit, operations, {"status": status}, commands)
         server = serve(application, settings.port)
         settings.path("cloud.json").write_text(json.dumps({"pid": os.getpid()}))
         for loop in loops:
