@@ -3,12 +3,15 @@
 import time
 from collections.abc import Mapping
 from itertools import cycle
+from typing import NamedTuple
 
 from drydock.controller import Cloud, Controller
-from drydock.controllers.ecs import scheduler
+from drydock.controllers.ecs import alarms, scheduler
 from drydock.controllers.ecs.api import Api, task_launch
+from drydock.controllers.ecs.deployment import REVISION, Deployment, now
+from drydock.controllers.ecs.history import History
 from drydock.controllers.ecs.metrics import EcsMeter
-from drydock.controllers.ecs.model import REVISION, Deployment, Service, Task, count, now
+from drydock.controllers.ecs.model import Service, Task, count
 from drydock.controllers.ecs.registry import Registry
 from drydock.controllers.ecs.tasks import Engine
 from drydock.moto import ec2, ecs, elbv2
@@ -16,6 +19,35 @@ from drydock.moto.api import Handler
 
 __all__ = ["EcsController", "EcsMeter"]
 
+
+class Cause(NamedTuple):
+    """Why a deployment fails, in AWS's words: of the deployment, of the event, of the rollback's
+    reason and of the deployment that rolls back."""
+
+    reason: str
+    event: str
+    rollback: str
+    back: str
+
+
+BREAKER = Cause(
+    "ECS deployment circuit breaker: tasks failed to start.",
+    "tasks failed to start",
+    "Service deployment rolled back because the circuit breaker threshold was exceeded.",
+    "ECS deployment circuit breaker",
+)
+ALARM = Cause(
+    "ECS deployment failed: alarm(s) detected.",
+    "alarm detected",
+    "Service deployment rolled back because of a CloudWatch alarm.",
+    "ECS deployment alarm",
+)
+REQUESTED = Cause(
+    "ECS deployment stopped: a rollback was requested.",
+    "a rollback was requested",
+    "Service deployment rolled back because of a StopServiceDeployment request.",
+    "ECS deployment stopped",
+)
 # AWS keeps a stopped task, and a deleted service, in sight for at least an hour.
 _KEPT_SECONDS = 3600.0
 _KEPT_TASKS = 500
@@ -30,10 +62,11 @@ class EcsController(Controller):
         super().__init__(cloud)
         self.registry = Registry()
         self._engine = Engine(cloud, self.registry.lock, self.wake)
+        self._history = History(self.registry, self.wake)
         self._api = Api(self.registry, self._engine.run, self.wake)
 
     def operations(self) -> Mapping[tuple[str, str], Handler]:
-        return self._api.operations()
+        return {**self._api.operations(), **self._history.operations()}
 
     def end(self) -> None:
         self._engine.ended.set()
@@ -103,6 +136,13 @@ class EcsController(Controller):
                 scheduler.account(task, at)
         if failed < scheduler.FAILING <= service.primary.failed:
             service.say("is unable to consistently start tasks successfully.")
+        rollout = service.rollouts[0]
+        alarms.settle(rollout, service.region)
+        if rollout.status == "ROLLBACK_REQUESTED":
+            self._fail(service, REQUESTED, rollback=True)
+        elif alarms.turned_red(rollout, service.region):
+            back = rollout.configuration["alarms"].get("rollback") and service.last_completed
+            self._fail(service, ALARM, rollback=bool(back))
         decision = scheduler.plan(service, tasks, at)
         for task, reason in decision.stop.items():
             self._stop_task(service, task, reason, at)
@@ -111,8 +151,10 @@ class EcsController(Controller):
         for deployment in decision.forget:
             service.deployments.remove(deployment)
         if decision.failed:
-            self._fail(service, rollback=decision.rollback)
-        if decision.completed:
+            rollout.tripped = True
+            self._fail(service, BREAKER, rollback=decision.rollback)
+        scaled = self.cloud.settings.scaled
+        if alarms.baked(rollout, service.region, decision.completed, at, scaled):
             primary = service.primary
             primary.become("COMPLETED", f"ECS deployment {primary.id} completed.")
             service.last_completed = primary
@@ -187,20 +229,20 @@ class EcsController(Controller):
         if task.targets:
             service.say(f"has begun draining connections on 1 tasks: {_names([task])}.")
 
-    def _fail(self, service: Service, *, rollback: bool) -> None:
+    def _fail(self, service: Service, cause: Cause, *, rollback: bool) -> None:
         failed = service.primary
-        failed.become("FAILED", "ECS deployment circuit breaker: tasks failed to start.")
-        service.say(f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+        failed.become("FAILED", cause.reason)
+        service.say(f"(deployment {failed.id}) deployment failed: {cause.event}.")
         if rollback:
             target = service.last_completed
             alive = [t for t in self.registry.of(service) if t.deployment is failed and t.alive]
             for key in REVISION:
                 service.attributes.pop(key, None)
             service.attributes.update(target.revision)
-            made = service.deploy(target.definition, len(alive), rollback=True)
-            made.reason = (
-                f"ECS deployment circuit breaker: rolling back to deploymentId {target.id}."
+            made = service.deploy(
+                target.definition, len(alive), rollback=True, reason=cause.rollback
             )
+            made.reason = f"{cause.back}: rolling back to deploymentId {target.id}."
             service.say(f"rolling back to deployment {target.id}.")
         self.wake()
 

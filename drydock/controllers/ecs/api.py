@@ -63,19 +63,11 @@ class Api:
         self._registry, self._launch, self._wake = registry, launch, wake
 
     def operations(self) -> Mapping[tuple[str, str], Handler]:
-        handlers = (
+        return self._registry.operations((
             self.create_service, self.update_service, self.delete_service,
             self.describe_services, self.list_services, self.run_task, self.stop_task,
             self.describe_tasks, self.list_tasks, self.describe_clusters, self.delete_cluster,
-        )  # fmt: skip
-        return {("ecs", _camel(handler.__name__)): self._guarded(handler) for handler in handlers}
-
-    def _guarded(self, handler: Handler) -> Handler:
-        def guarded(context: Context, params: Params) -> Params | None:
-            with self._registry.lock:
-                return handler(context, params)
-
-        return guarded
+        ))  # fmt: skip
 
     # --- services ----------------------------------------------------------------
 
@@ -139,6 +131,7 @@ class Api:
             if service.desired and not params.get("force"):
                 raise refuse("The service cannot be stopped while it is scaled above 0.")
             service.status, service.desired = "DRAINING", 0
+            service.rollouts[0].supersede("the deletion of its service")
             self._wake()
         return {"service": self._describe(service)}
 
@@ -276,7 +269,3 @@ def task_launch(attributes: Params) -> Params:
         heaviest = max(strategy, key=lambda s: (s.get("base", 0), s.get("weight", 0)))
         return {"launchType": "FARGATE", "capacityProviderName": heaviest["capacityProvider"]}
     return {"launchType": attributes.get("launchType", "FARGATE")}
-
-
-def _camel(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_"))

@@ -2,7 +2,6 @@
 
 import datetime
 import itertools
-import random
 import secrets
 import uuid
 from collections.abc import Iterable
@@ -10,57 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drydock.controllers.ecs.cgroup import Cgroup
+from drydock.controllers.ecs.deployment import REVISION, Deployment, Rollout, arn, now
 from drydock.moto.ecs import Definition
 from drydock.settings import ACCOUNT_ID
 
-# What belongs to a revision of a service: a change of any of these is a new deployment, and
-# a rollback restores them (ECS API reference, UpdateService).
-REVISION = (
-    "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
-    "launchType", "capacityProviderStrategy", "platformVersion", "serviceConnectConfiguration",
-    "volumeConfigurations", "vpcLatticeConfigurations",
-)  # fmt: skip
 _EVENTS = 100  # as many as DescribeServices ever returns
+_ROLLOUTS = 100  # AWS keeps 90 days
 _counter = itertools.count(1)
-
-
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def arn(region: str, resource: str) -> str:
-    return f"arn:aws:ecs:{region}:{ACCOUNT_ID}:{resource}"
-
-
-@dataclass(eq=False)
-class Deployment:
-    """One rollout of a service.
-
-    Attributes:
-        revision: the REVISION attributes that its tasks are made from.
-        keep: tasks that a superseded deployment still has to hold up.
-        failed: tasks in a row that ended before they were fit; one that becomes fit resets it.
-        not_before: monotonic time before which no further task is launched.
-        rollback: whether the circuit breaker made it.
-    """
-
-    definition: Definition
-    revision: dict[str, Any]
-    rollback: bool = False
-    id: str = field(default_factory=lambda: f"ecs-svc/{random.randint(10**18, 10**19 - 1)}")  # noqa: S311
-    state: str = "IN_PROGRESS"
-    reason: str = ""
-    keep: int = 0
-    failed: int = 0
-    not_before: float = 0.0
-    created: datetime.datetime = field(default_factory=now)
-    updated: datetime.datetime = field(default_factory=now)
-
-    def __post_init__(self) -> None:
-        self.reason = self.reason or f"ECS deployment {self.id} in progress."
-
-    def become(self, state: str, reason: str) -> None:
-        self.state, self.reason, self.updated = state, reason, now()
 
 
 @dataclass(eq=False)
@@ -238,6 +193,7 @@ class Service:
             AWS's defaults filled in.
         deployments: the primary first.
         last_completed: what a rollback returns to.
+        rollouts: AWS's service deployments, the newest first.
         steady: whether the steady state has been announced.
     """
 
@@ -249,6 +205,7 @@ class Service:
     status: str = "ACTIVE"
     deployments: list[Deployment] = field(default_factory=list)
     last_completed: Deployment | None = None
+    rollouts: list[Rollout] = field(default_factory=list)
     steady: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     created: datetime.datetime = field(default_factory=now)
@@ -277,11 +234,14 @@ class Service:
             event = {"id": str(uuid.uuid4()), "createdAt": now(), "message": message}
             self.events = [event, *self.events[: _EVENTS - 1]]
 
-    def deploy(self, definition: Definition, alive: int, *, rollback: bool = False) -> Deployment:
+    def deploy(
+        self, definition: Definition, alive: int, *, rollback: bool = False, reason: str = ""
+    ) -> Deployment:
         """Makes a deployment of the attributes as they are the primary one.
 
         Args:
             alive: tasks of the present primary that run or start.
+            reason: why it is rolled back.
         """
         revision = {key: self.attributes[key] for key in REVISION if key in self.attributes}
         if self.deployments:
@@ -289,6 +249,15 @@ class Service:
             old.keep = max(alive, self.desired) if old.state == "COMPLETED" else alive
             old.updated = now()
         made = Deployment(definition, revision, rollback)
+        if rollback and self.last_completed:
+            made.revision_id = self.last_completed.revision_id
+        if rollback and self.rollouts:
+            self.rollouts[0].roll_back(made, reason)
+        else:
+            if self.rollouts:
+                self.rollouts[0].supersede()
+            rollout = Rollout(made, list(self.deployments), self.configuration)
+            self.rollouts = [rollout, *self.rollouts[: _ROLLOUTS - 1]]
         self.deployments.insert(0, made)
         self.steady = False
         return made

@@ -199,6 +199,8 @@ class _Life:
         found = self._podman.command("inspect", "--format=json", self._name).stdout
         inspected = json.loads(found)[0]
         self._set(runtime_id=inspected["Id"], image_digest=inspected.get("ImageDigest", ""))
+        if self._task.deployment:
+            self._task.deployment.digest = self._task.image_digest
         pid = inspected["State"]["Pid"]
         with contextlib.suppress(OSError):  # it has ended already
             self._process = os.pidfd_open(pid) if pid else None
