@@ -8,7 +8,6 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-MODULE = "drydock.ops.ecs_deployment"
 display = Display()
 
 
@@ -16,6 +15,7 @@ class ActionModule(ActionBase):
     """Call the module of the same name until the deployment has ended one way or the other."""
 
     _requires_connection = False
+    module = "drydock.ops.ecs_deployment"
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -54,4 +54,6 @@ class ActionModule(ActionBase):
         return result
 
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        return self._execute_module(
+            module_name=self.module, module_args=arguments, task_vars=task_vars
+        )

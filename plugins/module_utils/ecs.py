@@ -56,6 +56,11 @@ def taken(definition: dict[str, Any]) -> dict[str, Any]:
     return tidy({key: definition[key] for key in TAKEN if key in definition})
 
 
+def shown(definition: dict[str, Any], count: int) -> dict[str, Any]:
+    """Return a definition as a diff shows it; secrets are ARNs there, never values."""
+    return {"desired_count": count, **{key: definition[key] for key in sorted(definition)}}
+
+
 class Service:
     """One ECS service."""
 

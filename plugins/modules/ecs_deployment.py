@@ -19,6 +19,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
     observe,
     primary_of,
     short,
+    shown,
     taken,
     tidy,
 )
@@ -147,7 +148,7 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
     changed = not target or retry or count != now["desiredCount"]
     result: dict[str, Any] = {
         "changed": changed,
-        "diff": {"before": _shown(before, now["desiredCount"]), "after": _shown(wanted, count)},
+        "diff": {"before": shown(before, now["desiredCount"]), "after": shown(wanted, count)},
         "evidence": [],
     }
     # What the load balancer sends to until the new one is healthy; none on a first release.
@@ -186,11 +187,6 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
         "image": want["image"],
     }
     return {**result, **observe(service, deployment, wait=0)}
-
-
-def _shown(definition: dict[str, Any], count: int) -> dict[str, Any]:
-    """Return a definition as a diff shows it; secrets are ARNs there, never values."""
-    return {"desired_count": count, **{key: definition[key] for key in sorted(definition)}}
 
 
 def main() -> None:

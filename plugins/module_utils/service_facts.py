@@ -1,0 +1,404 @@
+"""What there is to see of a service on ECS, asked of AWS: metrics, logs, deployments, tasks.
+
+Reads only. What can't be had (a log group that is gone, a metric without data) is left out and
+said in `notes`; it must not keep a diagnosis from being made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.drydock.ops.plugins.module_utils.aws import error_code, explain
+from ansible_collections.drydock.ops.plugins.module_utils.ecs import Service, short
+from ansible_collections.drydock.ops.plugins.module_utils.observation import (
+    CPU_PERCENT,
+    ERROR_SHARE,
+    LATENCY_SECONDS,
+    Change,
+    Observation,
+    Release,
+    Stopped,
+    Task,
+)
+
+Series = Mapping[float, float]
+LOOK_BACK = 180  # periods of metrics that are read
+NOW = 3  # periods that "now" is the mean of
+LOG_PERIODS = 12
+LOG_LINES = 1000  # newest of each task
+MOST_TASKS = 10  # whose logs are read
+MOST_RELEASES = 10  # whose share of errors is asked for
+ENOUGH_REQUESTS = 20  # for a share of errors to say how well a release served
+_FAILED = re.compile(r"\b(error|exception|fatal|panic|critical)\b", re.I)
+
+
+# --- figures, without I/O -----------------------------------------------------------
+
+
+def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
+    """Return since when errors, latency or CPU have been beyond their bounds without a longer
+    break than two periods; None when they are not now."""
+
+    def wrong(start: float) -> bool:
+        failed = sum(series.get(name, {}).get(start, 0) for name in ("errors", "balancer"))
+        asked = series.get("requests", {}).get(start, 0) + series.get("balancer", {}).get(start, 0)
+        return bool(
+            (asked and 100 * failed / asked >= ERROR_SHARE)
+            or series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS
+            or series.get("cpu", {}).get(start, 0) >= CPU_PERCENT
+        )
+
+    starts = {start for one in series.values() for start in one}
+    found = None
+    for start in sorted((start for start in starts if wrong(start)), reverse=True):
+        if (at if found is None else found) - start > (5 if found is None else 3) * period:
+            break
+        found = start
+    return found
+
+
+def _mean(series: Series, start: float, end: float) -> float | None:
+    values = [value for at, value in series.items() if start <= at < end]
+    return sum(values) / len(values) if values else None
+
+
+def change(series: Series, period: int, at: float, since: float | None, per: float = 1) -> Change:
+    """Return the mean of the last periods with data, and that before it all began."""
+    latest = max(series, default=at)
+    if at - latest > 5 * period:
+        return Change(None, _scaled(_mean(series, 0, at), per))
+    now = _mean(series, latest - (NOW - 1) * period, latest + 1)
+    edge = (since if since is not None else latest - 5 * period) - 2 * period
+    before = _mean(series, edge - 30 * period, edge)
+    return Change(_scaled(now, per), _scaled(before, per))
+
+
+def _scaled(value: float | None, per: float) -> float | None:
+    return None if value is None else round(value / per, 4)
+
+
+def share(series: Mapping[str, Series], start: float, end: float) -> float | None:
+    """Return the % of requests answered 5xx in a span; None where none was made."""
+    total = {
+        name: sum(v for at, v in series.get(name, {}).items() if start <= at < end)
+        for name in ("requests", "errors", "balancer")
+    }
+    asked = total["requests"] + total["balancer"]
+    return round(100 * (total["errors"] + total["balancer"]) / asked, 2) if asked else None
+
+
+def read_lines(messages: Iterable[str]) -> tuple[int, int, Counter[str]]:
+    """Return (requests, failed ones, causes counted) of a task's log lines.
+
+    A line of JSON with `status` is a request; its `error` is the cause of a failure. What else
+    is logged as a warning or worse is a cause too, with the kind of error that it names; it
+    counts only where no request says one.
+    """
+    requests = failed = 0
+    causes: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for message in messages:
+        try:
+            line = json.loads(message)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            if _FAILED.search(message):
+                words[message.strip()[:80]] += 1
+        elif isinstance(line.get("status"), int):
+            requests += 1
+            if line["status"] >= 500:
+                failed += 1
+                causes[str(line.get("error") or f"http_{line['status']}")] += 1
+        elif str(line.get("level", "")).lower() in ("warning", "error", "critical", "fatal"):
+            reason = str(line.get("reason") or line.get("message") or "")
+            named = re.match(r"[\w.]*(Error|Exception|Unavailable)\b", reason)
+            words[": ".join(filter(None, [str(line.get("event", "")), named and named[0]]))] += 1
+    return requests, failed, causes or words
+
+
+def _epoch(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
+
+
+# --- AWS ----------------------------------------------------------------------------
+
+
+class ServiceFacts:
+    """Asks AWS about one service.
+
+    Args:
+        clients: service's name → boto3 client.
+        want: the module's parameters (plugins/modules/service_diagnosis.py).
+        at: now, in seconds since 1970.
+    """
+
+    def __init__(self, clients: Callable[[str], Any], want: Mapping[str, Any], at: float) -> None:
+        self.clients, self.want, self.at, self.notes = clients, want, at, list[str]()
+        self.period = want["period"]
+        self.ecs = clients("ecs")
+        self.service = Service(self.ecs, want["cluster"], want["service"])
+        self._definitions: dict[str, dict[str, Any]] = {}
+
+    def observe(self) -> Observation:
+        """Return all there is to judge from."""
+        now = self.service.describe()
+        series = self.series(self.at - LOOK_BACK * self.period, self.at, self.period)
+        since = began(series, self.period, self.at)
+        records = self._deployments()
+        tasks, kinds, read = self._tasks(since)
+        latest = max([*series["requests"], *series["balancer"]], default=self.at) + self.period
+        begin = since if since is not None else self.at
+        first = latest - NOW * self.period
+        database = self.want.get("database") or {}
+        return Observation(
+            at=self.at,
+            period=self.period,
+            began=since,
+            share=Change(
+                share(series, first, self.at + 1),
+                share(series, begin - 30 * self.period, begin - 2 * self.period),
+            ),
+            requests=change(series["requests"], self.period, self.at, since, per=self.period),
+            latency=change(series["latency"], self.period, self.at, since),
+            cpu=change(series["cpu"], self.period, self.at, since),
+            target_errors=int(sum(v for t, v in series["errors"].items() if t >= begin)),
+            balancer_errors=int(sum(v for t, v in series["balancer"].items() if t >= begin)),
+            kinds=dict(kinds),
+            logs=read,
+            connections=change(series["connections"], self.period, self.at, None).now or 0,
+            limit=database.get("max_connections") or 0,
+            desired=now["desiredCount"],
+            maximum=self.want["max_count"],
+            current=short(now["taskDefinition"]),
+            releases=self._releases(records),
+            rolling_back=any(one["status"].startswith("ROLLBACK_") and one["status"] not in
+                             ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED") for one in records),
+            tasks=tasks,
+            stopped=[
+                Stopped(short(task["taskArn"]), short(task["taskDefinitionArn"]),
+                        _epoch(task.get("stoppedAt") or task.get("stoppingAt")),
+                        task.get("stopCode", ""), task.get("stoppedReason", ""))
+                for task in self.stopped()
+            ],
+        )  # fmt: skip
+
+    # --- metrics ----------------------------------------------------------------------
+
+    def series(self, start: float, end: float, period: int) -> dict[str, Series]:
+        """Return name → {start of a period: value} of the service's metrics."""
+        want = self.want
+        balancer = {"LoadBalancer": want["load_balancer"]}
+        group = {**balancer, "TargetGroup": want["target_group_suffix"]}
+        service = {"ClusterName": want["cluster"], "ServiceName": want["service"]}
+        asked = {
+            "requests": ("AWS/ApplicationELB", "RequestCount", group, "Sum"),
+            "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", group, "Sum"),
+            "balancer": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", balancer, "Sum"),
+            "latency": ("AWS/ApplicationELB", "TargetResponseTime", group, "p99"),
+            "cpu": ("AWS/ECS", "CPUUtilization", service, "Average"),
+        }
+        if database := want.get("database"):
+            one = {"DBInstanceIdentifier": database["identifier"]}
+            asked["connections"] = ("AWS/RDS", "DatabaseConnections", one, "Maximum")
+        found: dict[str, dict[float, float]] = {name: {} for name in [*asked, "connections"]}
+        pages = (
+            self.clients("cloudwatch")
+            .get_paginator("get_metric_data")
+            .paginate(
+                MetricDataQueries=[
+                    {
+                        "Id": name,
+                        "MetricStat": {
+                            "Metric": {
+                                "Namespace": namespace,
+                                "MetricName": metric,
+                                "Dimensions": [
+                                    {"Name": k, "Value": v} for k, v in dimensions.items()
+                                ],
+                            },
+                            "Period": period,
+                            "Stat": stat,
+                        },
+                    }
+                    for name, (namespace, metric, dimensions, stat) in asked.items()
+                ],
+                StartTime=datetime.fromtimestamp(start // period * period, UTC),
+                EndTime=datetime.fromtimestamp(end, UTC),
+            )
+        )
+        for page in pages:
+            for result in page["MetricDataResults"]:
+                for moment, value in zip(result["Timestamps"], result["Values"], strict=True):
+                    found[result["Id"]][_epoch(moment)] = value
+        return found
+
+    # --- deployments --------------------------------------------------------------------
+
+    def _deployments(self) -> list[dict[str, Any]]:
+        """Return the newest deployments, the newest first, each with its task definition."""
+        name = {"cluster": self.want["cluster"], "service": self.want["service"]}
+        listed: list[dict[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.ecs.list_service_deployments(**name, maxResults=100, **token)
+            listed += page["serviceDeployments"]
+            if not page.get("nextToken"):
+                break
+            token = {"nextToken": page["nextToken"]}
+        listed.sort(key=lambda one: _epoch(one.get("startedAt") or one["createdAt"]), reverse=True)
+        newest = listed[: 2 * MOST_RELEASES]  # what one DescribeServiceRevisions takes
+        arns = sorted({one["targetServiceRevisionArn"] for one in newest})
+        revisions = (
+            self.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
+            if arns
+            else []
+        )
+        known = {one["serviceRevisionArn"]: one["taskDefinition"] for one in revisions}
+        return [
+            {**one, "definition": known[one["targetServiceRevisionArn"]]}
+            for one in newest
+            if one["targetServiceRevisionArn"] in known
+        ]
+
+    def _releases(self, records: Sequence[dict[str, Any]]) -> list[Release]:
+        found: list[Release] = []
+        until = self.at
+        for number, one in enumerate(records):
+            started = _epoch(one.get("startedAt") or one["createdAt"])
+            finished = _epoch(one.get("finishedAt")) or None
+            earlier = 0 < number <= MOST_RELEASES and one["status"] == "SUCCESSFUL"
+            found.append(
+                Release(
+                    definition=short(one["definition"]),
+                    started=started,
+                    finished=finished,
+                    status=one["status"],
+                    share=self._served(finished or started, until) if earlier else None,
+                    lacks=self._lacks(one["definition"]) if earlier else "",
+                )
+            )
+            until = started
+        return found
+
+    def _served(self, start: float, end: float) -> float | None:
+        """Return the % of 5xx in the last hour (of periods) of a release's life."""
+        # CloudWatch keeps 60 s for 15 days, 300 s for 63 days, an hour for 455 days.
+        days = (self.at - end) / 86400
+        period = self.period if days < 15 else 300 if days < 63 else 3600
+        # In the periods in which it came and went, others served too.
+        start = max(start, end - 60 * period)
+        whole = (start // period + 1) * period, end // period * period
+        if whole[0] >= whole[1]:
+            return None
+        series = self.series(*whole, period)
+        if sum(series["requests"].values()) < ENOUGH_REQUESTS:
+            return None
+        # The load balancer's own errors are not this workload's alone: they blame no release.
+        return share({name: series[name] for name in ("requests", "errors")}, *whole)
+
+    def definition(self, name: str) -> dict[str, Any]:
+        if name not in self._definitions:
+            self._definitions[name] = self.service.definition(name)
+        return self._definitions[name]
+
+    def _lacks(self, arn: str) -> str:
+        """Return what a revision needs in order to run and is gone; empty when nothing is."""
+        definition = self.definition(arn)
+        if definition["status"] != "ACTIVE":
+            return "its task definition is deregistered"
+        for container in definition["containerDefinitions"]:
+            url, _, tag = container["image"].rpartition(":")
+            if url != self.want["repository_url"]:
+                continue
+            try:
+                self.clients("ecr").describe_images(
+                    repositoryName=self.want["repository_name"], imageIds=[{"imageTag": tag}]
+                )
+            except Exception as error:
+                if error_code(error) != "ImageNotFoundException":
+                    raise
+                return f"its image {tag} is not in the registry"
+        return ""
+
+    # --- tasks --------------------------------------------------------------------------
+
+    def stopped(self) -> list[dict[str, Any]]:
+        """Return the tasks that have ended of late, the newest first."""
+
+        def ended(task: dict[str, Any]) -> float:
+            return _epoch(task.get("stoppedAt") or task.get("stoppingAt"))
+
+        return sorted(self.service.tasks("STOPPED"), key=ended, reverse=True)
+
+    def _tasks(self, since: float | None) -> tuple[list[Task], Counter[str], bool]:
+        """Return the running tasks, what failed requests say in their logs, whether any spoke."""
+        health = self.clients("elbv2").describe_target_health(
+            TargetGroupArn=self.want["target_group_arn"]
+        )["TargetHealthDescriptions"]
+        states = {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health}
+        start = self.at - LOG_PERIODS * self.period
+        if since is not None:
+            start = max(start, since - self.period)
+        found, kinds, read = [], Counter[str](), False
+        running = sorted(self.service.tasks("RUNNING"), key=lambda one: one["taskArn"])
+        for number, task in enumerate(running):
+            lines = self.log(task, start) if number < MOST_TASKS else []
+            requests, failed, causes = read_lines(lines)
+            kinds += causes
+            read = read or bool(lines)
+            found.append(
+                Task(
+                    id=short(task["taskArn"]),
+                    definition=short(task["taskDefinitionArn"]),
+                    target=states.get(address(task), "unused"),
+                    lines=requests,
+                    errors=failed,
+                    age=self.at - _epoch(task.get("startedAt") or task.get("createdAt")),
+                )
+            )
+        return found, kinds, read
+
+    def log(self, task: Mapping[str, Any], start: float, limit: int = LOG_LINES) -> list[str]:
+        """Return the newest lines that a task logged since `start`, the oldest first."""
+        lines: list[str] = []
+        for container in self.definition(task["taskDefinitionArn"])["containerDefinitions"]:
+            log = container.get("logConfiguration") or {}
+            options = log.get("options") or {}
+            if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
+                continue
+            stream = [options["awslogs-stream-prefix"], container["name"], short(task["taskArn"])]
+            try:
+                lines += [
+                    event["message"]
+                    for event in self.clients("logs").get_log_events(
+                        logGroupName=options["awslogs-group"],
+                        logStreamName="/".join(stream),
+                        startTime=int(start * 1000),
+                        limit=limit,
+                        startFromHead=False,
+                    )["events"]
+                ]
+            except Exception as error:
+                note = explain(error, f"Log of task {stream[-1][:8]}")
+                if error_code(error) != "ResourceNotFoundException":
+                    self.notes.append(note)
+        return lines
+
+
+def address(task: Mapping[str, Any]) -> str:
+    """Return the address of a task in awsvpc mode; empty while it has none."""
+    return next(
+        (
+            detail["value"]
+            for attachment in task.get("attachments", [])
+            for detail in attachment.get("details", [])
+            if detail["name"] == "privateIPv4Address"
+        ),
+        "",
+    )
