@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +12,11 @@ from ansible_collections.drydock.ops.plugins.module_utils.postgres import OWN_AP
 Session = dict[str, Any]
 RESTING = "idle"
 IN_TRANSACTION = "idle in transaction"
+# A share of all connections that explains the whole: less is not the cause.
+SHARE = 0.25
+# Fewer than this an administrator may well have open; of their tools any number is theirs.
+CROWD = 10
+PERSONS_TOOL = re.compile("psql|pg_|pgAdmin|DBeaver|DataGrip|PostgreSQL JDBC", re.I)
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Bounds:
     """What may be ended. Times in seconds; empty lists mean every role, every application."""
 
     idle_in_transaction: float = 30
-    idle: float = 300
+    idle: float = 60
     query: float = 300
     roles: list[str] = field(default_factory=list)
     applications: list[str] = field(default_factory=list)
@@ -78,8 +85,11 @@ def origin(session: Session, facts: Facts) -> str:
     return "other"
 
 
-def protected(session: Session, whose: str, bounds: Bounds) -> str:
-    """Return why a session is never ended; empty when it may be."""
+def protected(session: Session, whose: str, bounds: Bounds, crowd: bool = False) -> str:
+    """Return why a session is never ended; empty when it may be.
+
+    crowd: it is one of so many of one program at one address that no person opened them.
+    """
     if session["own"] or session["application"].startswith(OWN_APPLICATION):
         return "a runbook's own"
     if session["backend_type"] != "client backend":
@@ -91,8 +101,9 @@ def protected(session: Session, whose: str, bounds: Bounds) -> str:
     if session["replication"]:
         return "a role that may replicate"
     # The workloads log in as the master user, which is an administrator: their sessions are
-    # known by the address they come from, everybody else's of that role is a person's.
-    if session["admin"] and whose == "other" and session["role"] not in bounds.roles:
+    # known by the address they come from. Everybody else's of that role is a person's, but for
+    # more than a person ever opens.
+    if session["admin"] and whose == "other" and session["role"] not in bounds.roles and not crowd:
         return "an administrator's"
     return ""
 
@@ -100,9 +111,10 @@ def protected(session: Session, whose: str, bounds: Bounds) -> str:
 def survey(facts: Facts, bounds: Bounds) -> list[Session]:
     """Return the client sessions with `origin`, `protected` and `leaked` (why; empty: it isn't)."""
     found = []
+    crowds = _crowds(facts.sessions or [])
     for session in facts.sessions or []:
         whose = origin(session, facts)
-        keep = protected(session, whose, bounds)
+        keep = protected(session, whose, bounds, _program(session) in crowds)
         found.append({**session, "origin": whose, "protected": keep, "leaked": ""})
     for session in found:
         if not session["protected"] and within(session, bounds):
@@ -116,6 +128,21 @@ def survey(facts: Facts, bounds: Bounds) -> list[Session]:
                 if session["state"] == RESTING and within(session, bounds):
                     session["leaked"] = f"beyond its task's pool of {workload.pool_max}"
     return found
+
+
+def _program(session: Session) -> tuple[str, str, str]:
+    return session["role"], session["application"], session["address"]
+
+
+def _crowds(sessions: list[Session]) -> set[tuple[str, str, str]]:
+    """Return (role, application, address) of programs that hold a share of all connections."""
+    clients = [one for one in sessions if one["backend_type"] == "client backend"]
+    held = Counter(map(_program, clients))
+    return {
+        program
+        for program, number in held.items()
+        if number >= max(CROWD, SHARE * len(clients)) and not PERSONS_TOOL.match(program[1])
+    }
 
 
 def within(session: Session, bounds: Bounds) -> bool:

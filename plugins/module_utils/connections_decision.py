@@ -7,7 +7,9 @@ from collections import Counter
 from typing import Any
 
 from ansible_collections.drydock.ops.plugins.module_utils.connections import (
+    IN_TRANSACTION,
     RESTING,
+    SHARE,
     Bounds,
     Facts,
     Session,
@@ -16,8 +18,6 @@ from ansible_collections.drydock.ops.plugins.module_utils.connections import (
     within,
 )
 
-# A share of all connections that explains the whole: less is not the cause.
-SHARE = 0.25
 # Tasks of one service that stopped within the last minutes and mean that it flaps.
 FLAPPING = 3
 
@@ -255,6 +255,16 @@ def _busy(
             because,
             follow_up=["look at what these queries are for; -e end_active=true ends them"],
         )
+    young = Counter(
+        (one["role"], one["origin"], bound)
+        for one in clients
+        if not one["protected"] and within(one, bounds) and (bound := _young(one, bounds))
+    )
+    for (role, whose, bound), number in young.most_common(1):
+        because.append(
+            f"{number} sessions of role {role} from {whose} rest, but for less than the {bound:g} "
+            "s from which they count as leaked: start again then"
+        )
     kept = Counter(one["protected"] for one in clients if one["protected"])
     because += [f"{number} are never ended: {reason}" for reason, number in kept.most_common(3)]
     return _decision(
@@ -264,6 +274,15 @@ def _busy(
         follow_up=["name the roles that may be ended by -e roles=[...], lower the bounds, or raise "
                    "database.max_connections"],
     )  # fmt: skip
+
+
+def _young(session: Session, bounds: Bounds) -> float:
+    """Return the bound in seconds that a resting session has not reached; 0 when none applies."""
+    if session["leaked"]:
+        return 0
+    if session["state"].startswith(IN_TRANSACTION):
+        return bounds.idle_in_transaction
+    return bounds.idle if session["state"] == RESTING and session["origin"] == "other" else 0
 
 
 def _blind(facts: Facts) -> dict[str, Any]:

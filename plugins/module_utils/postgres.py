@@ -107,14 +107,15 @@ def master_login(identifier: str, region: str) -> Login:
     )
 
 
-def connect(login: Login, patience: float = 0, *, application: str = OWN_APPLICATION) -> Any:
+def connect(login: Login, patience: float = 0, *, timeout: int = CONNECT_SECONDS) -> Any:
     """Return a connection in autocommit mode, with time-outs.
 
     The master user holds rds_superuser and so pg_use_reserved_connections: it comes in by the
     slots that RDS keeps back (rds.rds_superuser_reserved_connections, 2 by default) when others
     can't. Sessions of that same user fill those too, so a slot may have to be waited for.
 
-    patience: seconds to go on trying while there is no slot.
+    patience: seconds to go on trying while there is no slot. timeout: seconds to connect, and
+    for a server that no longer answers what it is sent.
     Raises DatabaseFull, or DatabaseError with the server's or the network's reason.
     """
     end = time.monotonic() + patience
@@ -128,14 +129,14 @@ def connect(login: Login, patience: float = 0, *, application: str = OWN_APPLICA
                 user=login.user,
                 password=login.password,
                 sslmode="require",
-                connect_timeout=CONNECT_SECONDS,
+                connect_timeout=timeout,
                 autocommit=True,
-                application_name=application,
+                application_name=OWN_APPLICATION,
                 options=f"-c statement_timeout={STATEMENT_MILLISECONDS} -c lock_timeout=2000",
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=2,
-                tcp_user_timeout=10_000,
+                tcp_user_timeout=1000 * timeout,
             )
         except psycopg.Error as error:
             # `from None`: libpq's error carries what it was called with.
@@ -165,6 +166,21 @@ def sessions(connection: Any) -> list[dict[str, Any]]:
     """Return all sessions, oldest first; never the text of a query. Ages are in seconds."""
     with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
         return cursor.execute(SESSIONS).fetchall()
+
+
+def replication(connection: Any) -> dict[str, Any]:
+    """Return recovering, awaits_standby (a synchronous one is named) and standbys (name, state,
+    sync_state, lag_seconds), as far as the server shows them."""
+    recovering, named = connection.execute(
+        "SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names')"
+    ).fetchone()
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        standbys = cursor.execute(
+            "SELECT application_name AS name, state, sync_state, "
+            "coalesce(extract(epoch FROM replay_lag), 0)::float AS lag_seconds "
+            "FROM pg_stat_replication"
+        ).fetchall()
+    return {"recovering": recovering, "awaits_standby": bool(named), "standbys": standbys}
 
 
 # The very session that was looked at, still in a state that it was chosen for: a PID may have

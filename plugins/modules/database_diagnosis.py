@@ -57,7 +57,7 @@ options:
   idle:
     description: Seconds from which a session outside the workloads is leaked.
     type: int
-    default: 300
+    default: 60
   query: {description: Seconds from which a query is long., type: int, default: 300}
   roles:
     description: Roles whose sessions may be ended; empty for all but administrators.
@@ -265,7 +265,7 @@ def main() -> None:
             "workloads": {"type": "list", "elements": "dict", "required": True, "options": each},
             "proxy": {"type": "str", "default": ""},
             "idle_in_transaction": {"type": "int", "default": 30},
-            "idle": {"type": "int", "default": 300},
+            "idle": {"type": "int", "default": 60},
             "query": {"type": "int", "default": 300},
             "roles": texts,
             "applications": texts,

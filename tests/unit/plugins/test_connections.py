@@ -83,8 +83,11 @@ def test_sessions_idle_for_long_are_leaked_unless_they_are_in_a_workloads_pool()
     resting = leak(40, state="idle", state_age=400.0)
     made = decide(facts([*many(12, state_age=4000.0), *resting]), Bounds())
     assert {one["role"] for one in made["targets"]} == {"reports"}
-    young = leak(40, state="idle", state_age=200.0)
-    assert decide(facts([*many(12), *young]), Bounds())["action"] == "hand_over"
+    young = decide(facts([*many(12), *leak(40, state="idle", state_age=50.0)]), Bounds())
+    assert young["action"] == "hand_over"
+    assert any(
+        "40 sessions of role reports" in text and "60 s" in text for text in young["because"]
+    )
 
 
 def test_a_leak_in_the_app_is_ended_and_watched():
@@ -178,10 +181,10 @@ def test_what_is_never_ended(changed: dict[str, Any], why: str):
     one = session(1, state="idle in transaction", state_age=9999.0, **changed)
     found = survey(facts([one]), Bounds())
     assert why in found[0]["protected"] and not found[0]["leaked"]
-    full = [*many(12), *[{**one, "pid": 100 + n} for n in range(48)]]
-    assert not {target["pid"] for target in decide(facts(full), Bounds())["targets"]} & {
-        100 + n for n in range(48)
-    }
+    # Nor by being many, as long as a person may have opened them.
+    kept = [{**one, "pid": 200 + n, "application": one["application"] or "psql"} for n in range(20)]
+    made = decide(facts([*many(12), *leak(40), *kept]), Bounds())
+    assert {target["pid"] for target in made["targets"]} == set(range(100, 140))
 
 
 def test_an_administrators_role_is_ended_only_by_name():
@@ -189,6 +192,14 @@ def test_an_administrators_role_is_ended_only_by_name():
     assert protected(one, "other", Bounds())
     assert not protected(one, "other", Bounds(roles=["drydock"]))
     assert protected({**one, "superuser": True}, "other", Bounds(roles=["drydock"]))
+
+
+def test_a_crowd_of_the_masters_sessions_is_no_administrator():
+    crowd = leak(40, role="drydock", admin=True, application="batch")
+    made = decide(facts([*many(12), *crowd]), Bounds())
+    assert len(made["targets"]) == 40
+    tool = leak(40, role="drydock", admin=True, application="psql")
+    assert decide(facts([*many(12), *tool]), Bounds())["targets"] == []
 
 
 def test_bounds_by_role_and_application():
