@@ -235,7 +235,9 @@ class Podman:
 
     def limit_cpu(self, name: str, share: float | None) -> None:
         """Caps a running part at a share of one processor; None takes the cap away."""
-        quota = -1 if share is None else max(int(share * _CPU_PERIOD), 1000)  # the kernel's least
+        if share is None:
+            share = os.cpu_count() or 1  # podman 4.3 takes neither 0 nor -1 for "no cap"
+        quota = max(int(share * _CPU_PERIOD), 1000)  # the kernel's least
         self.command("update", f"--cpu-period={_CPU_PERIOD}", f"--cpu-quota={quota}", name)
 
     def remove(self, *names: str) -> None:

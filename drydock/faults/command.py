@@ -157,7 +157,7 @@ def _inject(settings: Settings, arguments: argparse.Namespace) -> None:
     options = {
         key: value
         for key, value in vars(arguments).items()
-        if key not in _NOT_OPTIONS and value not in (None, False)
+        if key not in _NOT_OPTIONS and value is not None and value is not False
     }
     if "words" in options:
         options["command"] = options.pop("words")

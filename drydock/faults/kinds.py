@@ -100,18 +100,26 @@ class PartKind(Kind):
 
     def end(self, fault: Fault) -> None:
         parts = {part.name: part for part in self.shop.cloud.podman.parts()}
+        self.tidy(fault, parts)
         for hit in fault.hits:
-            part = parts.get(hit.name)
-            if part and part.pid == hit.pid and part.running:
+            if part := _same(hit, parts):
                 self.heal(fault, part)
-            else:
+
+    def tidy(self, fault: Fault, parts: Mapping[str, Part]) -> None:
+        """Clears up behind parts that have gone, once."""
+        for hit in fault.hits:
+            if not hit.left and not _same(hit, parts):
                 self.left(fault, hit)
+                hit.left = True
 
     def acts(self, fault: Fault, parts: Mapping[str, Part]) -> bool:
-        return any(
-            (part := parts.get(hit.name)) and part.running and part.pid == hit.pid
-            for hit in fault.hits
-        )
+        return any(_same(hit, parts) for hit in fault.hits)
+
+
+def _same(hit: Hit, parts: Mapping[str, Part]) -> Part | None:
+    """The very part that was hit, if it still runs."""
+    part = parts.get(hit.name)
+    return part if part and part.running and part.pid == hit.pid else None
 
 
 class Kill(PartKind):

@@ -19,10 +19,10 @@ _START_SECONDS = 15
 # their clients come again, through the relay.
 _RULES = """\
 table ip {table} {{
-  chain redirected {{
+  chain redirecting {{
     type nat hook prerouting priority -101; iifname "eth0" tcp dport {port} redirect to :{relay};
   }}
-  chain reset {{
+  chain resetting {{
     type filter hook input priority 0; iifname "eth0" tcp dport {port} reject with tcp reset;
   }}
 }}

@@ -17,12 +17,14 @@ class Hit:
     Attributes:
         pid: of its first process: another one means that the part has been replaced, and
             what was done to its network or processor is gone with the old one.
+        left: whether what the fault had brought there has been cleared up behind it.
     """
 
     name: str
     kind: str
     id: str
     pid: int
+    left: bool = False
 
 
 @dataclass
