@@ -133,8 +133,8 @@ def connect(login: Login, patience: float = 0, *, timeout: int = CONNECT_SECONDS
                 autocommit=True,
                 application_name=OWN_APPLICATION,
                 options=f"-c statement_timeout={STATEMENT_MILLISECONDS} -c lock_timeout=2000",
-                keepalives_idle=5,
-                keepalives_interval=2,
+                keepalives_idle=timeout,
+                keepalives_interval=1,
                 keepalives_count=2,
                 tcp_user_timeout=1000 * timeout,
             )

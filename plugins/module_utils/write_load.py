@@ -19,18 +19,22 @@ class Writer(Protocol):
     """One client's connection."""
 
     def write(self, number: int) -> bool:
-        """Write a number that no other has; return whether that is acknowledged for good."""
+        """Write a number that no other has; raise where it is not acknowledged.
+
+        Return whether the acknowledgement is for good, so that no failover may lose it.
+        """
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Ack:
-    """An acknowledged write. Times by time.monotonic()."""
+    """An acknowledged write; safe: for good. Times by time.monotonic()."""
 
     number: int
     sent: float
     got: float
+    safe: bool = True
 
 
 class WriteLoad:
@@ -72,9 +76,9 @@ class WriteLoad:
             try:
                 writer = writer or self.connect()
                 sent = time.monotonic()
-                if writer.write(number):
-                    with self._lock:
-                        self.acks.append(Ack(number, sent, time.monotonic()))
+                safe = writer.write(number)
+                with self._lock:
+                    self.acks.append(Ack(number, sent, time.monotonic(), safe))
                 self._ended.wait(self.pause)
             except Exception as error:  # whatever a driver raises while its server is away
                 with self._lock:
@@ -103,27 +107,36 @@ def measure(acks: list[Ack], trigger: float) -> dict[str, Any]:
 
     The outage is the longest time without an acknowledgement that ended after the trigger: from
     the last one before to the first one after, over all clients. Times in seconds, of writes in
-    milliseconds. outage_seconds is None where nothing was acknowledged after the trigger.
+    milliseconds. outage_seconds is None where nothing was acknowledged after the trigger;
+    unsafe_seconds is the same of the acknowledgements that are for good.
     """
+    longest, last, first = _gap(acks, trigger)
+    unsafe, _, _ = _gap([ack for ack in acks if ack.safe], trigger)
+    return {
+        "outage_seconds": None if longest is None else round(longest, 2),
+        "unsafe_seconds": None if unsafe is None else round(unsafe, 2),
+        "last_before": moment(last),
+        "first_after": moment(first),
+        "writes": len(acks),
+        "safe": sum(ack.safe for ack in acks),
+        "before": _figures([ack for ack in acks if ack.got <= last]),
+        "after": _figures([ack for ack in acks if ack.got >= first and longest is not None]),
+    }
+
+
+def _gap(acks: list[Ack], trigger: float) -> tuple[float | None, float, float]:
+    """Return the longest gap that ended after the trigger, its begin and its end."""
     times = [ack.got for ack in acks]
     gaps = [
         (after - before, before, after)
         for before, after in itertools.pairwise(times)
         if after > trigger
     ]
-    longest, last, first = max(gaps, default=(None, trigger, trigger))
-    return {
-        "outage_seconds": None if longest is None else round(longest, 2),
-        "last_before": moment(last),
-        "first_after": moment(first),
-        "writes": len(acks),
-        "before": _figures([ack for ack in acks if ack.got <= last]),
-        "after": _figures([ack for ack in acks if ack.got >= first and longest is not None]),
-    }
+    return max(gaps, default=(None, trigger, trigger))
 
 
 def _figures(acks: list[Ack]) -> dict[str, Any]:
-    took = [1000 * (ack.got - ack.sent) for ack in acks]
+    took = [1000 * (ack.got - ack.sent) for ack in acks if ack.safe]
     return {
         "writes": len(acks),
         "p50_ms": round(percentile(took, 0.5), 1),
