@@ -23,6 +23,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
 )
 
 LIMIT_SHARE = 0.8  # of the connections a database takes; its alarm's threshold
+ROOM_SHARE = 0.9  # of them that may be in use after scaling out
 NEAR_PERIODS = 15  # a change this long before the errors is suspected for its time alone
 FAR_PERIODS = 60  # one this long before them only if the logs agree
 STOPS = 3  # tasks that ended by themselves from which on a service flaps
@@ -201,10 +202,11 @@ def _sick(seen: Observation, task: Task, others: Sequence[Task]) -> str:
         return "the load balancer finds it unhealthy"
     if task.share is not None and task.share >= 50:
         return f"{task.errors} of its last {task.lines} requests failed"
-    asked = [other.lines for other in others]
-    # Requests are spread evenly: where others were sent many, one without any is hung.
-    if seen.logs and not task.lines and task.age > 3 * seen.period and min(asked, default=0) >= 20:
-        return f"it logs nothing while the others logged {min(asked)} requests or more"
+    least = min((other.lines for other in others), default=0)
+    # Requests are spread evenly: where others were sent many, one with next to none is hung, or
+    # something before it answers in its place.
+    if least >= 20 and task.lines <= 0.05 * least and task.age > 3 * seen.period:
+        return f"it logged {task.lines} requests while each of the others logged {least} or more"
     return ""
 
 
@@ -279,7 +281,7 @@ def wanted(seen: Observation) -> int:
     factor = min(2.0, max(GROWTH, seen.requests.factor or 0.0))
     count = min(math.ceil(seen.desired * factor), seen.maximum)
     if seen.limit and seen.connections and seen.desired:
-        room = seen.limit * LIMIT_SHARE
+        room = seen.limit * ROOM_SHARE
         count = min(count, math.floor(seen.desired * room / seen.connections))
     return max(count, seen.desired)
 

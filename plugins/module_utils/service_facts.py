@@ -177,16 +177,14 @@ class ServiceFacts:
             maximum=self.want["max_count"],
             current=short(now["taskDefinition"]),
             releases=self._releases(records),
-            rolling_back=any(one["status"].startswith("ROLLBACK_") and one["status"] not in
-                             ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED") for one in records),
+            rolling_back=any(
+                one["status"].startswith("ROLLBACK_")
+                and one["status"] not in ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
+                for one in records
+            ),
             tasks=tasks,
-            stopped=[
-                Stopped(short(task["taskArn"]), short(task["taskDefinitionArn"]),
-                        _epoch(task.get("stoppedAt") or task.get("stoppingAt")),
-                        task.get("stopCode", ""), task.get("stoppedReason", ""))
-                for task in self.stopped()
-            ],
-        )  # fmt: skip
+            stopped=[self.ended(task) for task in self.stopped()],
+        )
 
     # --- metrics ----------------------------------------------------------------------
 
@@ -336,15 +334,26 @@ class ServiceFacts:
 
         return sorted(self.service.tasks("STOPPED"), key=ended, reverse=True)
 
+    @staticmethod
+    def ended(task: Mapping[str, Any]) -> Stopped:
+        return Stopped(
+            id=short(task["taskArn"]),
+            definition=short(task["taskDefinitionArn"]),
+            at=_epoch(task.get("stoppedAt") or task.get("stoppingAt")),
+            code=task.get("stopCode", ""),
+            reason=task.get("stoppedReason", ""),
+        )
+
     def _tasks(self, since: float | None) -> tuple[list[Task], Counter[str], bool]:
         """Return the running tasks, what failed requests say in their logs, whether any spoke."""
         health = self.clients("elbv2").describe_target_health(
             TargetGroupArn=self.want["target_group_arn"]
         )["TargetHealthDescriptions"]
         states = {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health}
+        # The period in which it began is a mixture; without two whole ones there is too little.
         start = self.at - LOG_PERIODS * self.period
         if since is not None:
-            start = max(start, since - self.period)
+            start = min(max(start, since + self.period), self.at - 2 * self.period)
         found, kinds, read = [], Counter[str](), False
         running = sorted(self.service.tasks("RUNNING"), key=lambda one: one["taskArn"])
         for number, task in enumerate(running):

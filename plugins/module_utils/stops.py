@@ -24,6 +24,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
     Release,
     Stopped,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.redaction import redact
 
 ARN = re.compile(r"arn:aws[\w-]*:(?:secretsmanager|ssm):[^\s,;'\")]+")
 # Cause → what ECS says, and the cure in a sentence. The first that matches is taken.
@@ -88,8 +89,9 @@ class Death:
         text = f"{self.stopped.reason} {self.container_reason}"
         for cause, (pattern, _) in CAUSES.items():
             if re.search(pattern, text, re.I):
-                return cause
-        return "killed" if self.exit_code in (137, 143) else "exit"
+                # SIGKILL or SIGTERM from outside, where memory was not the reason.
+                return "killed" if cause == "exit" and self.exit_code in (137, 143) else cause
+        return "exit"
 
     @property
     def missing(self) -> str:
@@ -125,6 +127,12 @@ class TaskDiagnosis:
     cure: str = ""
     target: Release | None = None
     tasks: list[str] = field(default_factory=list)
+
+
+def shorten(line: str, most: int = 300) -> str:
+    """Return a log line with what looks like a secret masked, in a readable length."""
+    line = redact(line.strip())
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def diagnose(
@@ -195,7 +203,7 @@ def _return_to(
     missing = typical.missing
     same = {
         "image": bool(then.images & now.images),
-        "secret": bool(missing) and missing in {secret[: len(missing)] for secret in then.secrets},
+        "secret": any(secret.startswith(missing) for secret in then.secrets),
         "logs": True,  # every revision writes to the workload's one log group
         "network": True,  # a revision has no network of its own
         "memory": then.images == now.images and then.memory == now.memory,
@@ -212,7 +220,7 @@ def decide(seen: Observation, found: TaskDiagnosis) -> dict:
     """Return the decision as role runbook takes it."""
     decision = {
         "cause": found.cause,
-        "action": "hand_over",
+        "action": "none" if found.cause == "unknown" else "hand_over",
         "because": found.pro or ["no task's end explains it"],
         "against": found.contra,
         "plan": ["change nothing"],
