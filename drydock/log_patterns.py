@@ -6,6 +6,7 @@ Live Tail" in CloudWatch Logs' guide.
 
 import functools
 import json
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -198,13 +199,14 @@ def select(event: Any, selector: str) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A field's value as a number, or None when it is none."""
-    if isinstance(value, bool) or value is None:
+    """A field's value as a finite number, or None when it is none."""
+    if isinstance(value, bool):
         return None
     try:
-        return float(value)
+        made = float(value)
     except (TypeError, ValueError):
         return None
+    return made if math.isfinite(made) else None
 
 
 class _Parser:

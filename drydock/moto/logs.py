@@ -1,6 +1,8 @@
 """Log groups and streams as CloudWatch Logs holds them."""
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from moto.backends import get_backend
 from moto.logs.exceptions import ResourceAlreadyExistsException, ResourceNotFoundException
@@ -9,6 +11,10 @@ from drydock.errors import DrydockError
 from drydock.settings import ACCOUNT_ID
 
 _KEPT = 20_000  # events of a stream
+# (region, group, [(milliseconds since 1970, message)]) of what metrics may be made of: lines in
+# embedded metric format, and all lines of groups with metric filters. Whoever puts a line goes
+# on at once; the CloudWatch controller reads them.
+_heard: deque[tuple[str, str, list[tuple[int, str]]]] = deque(maxlen=10_000)
 
 
 def create_group(region: str, group: str) -> None:
@@ -41,3 +47,29 @@ def put(region: str, group: str, stream: str, events: Sequence[tuple[int, str]])
         del backend.groups[group].streams[stream].events[:-_KEPT]
     except ResourceNotFoundException:
         raise DrydockError(f"Log stream {stream} of {group} does not exist.") from None
+
+
+def metric_filters(region: str, group: str) -> list[dict[str, Any]]:
+    """The metric filters of a group, in the API's shapes."""
+    found = get_backend("logs")[ACCOUNT_ID][region].filters.metric_filters
+    return [one for one in list(found) if one["logGroupName"] == group]
+
+
+def heard(region: str, group: str, events: Sequence[dict[str, Any]]) -> None:
+    """Keeps, of events that were put, those that metrics may be made of."""
+    filtered = metric_filters(region, group)
+    lines = [
+        (event["timestamp"], event["message"])
+        for event in events
+        if filtered or '"CloudWatchMetrics"' in event["message"]
+    ]
+    if lines:
+        _heard.append((region, group, lines))
+
+
+def take_heard() -> list[tuple[str, str, list[tuple[int, str]]]]:
+    """What was kept since the last call: region, group and (milliseconds, message) pairs."""
+    taken = []
+    while _heard:
+        taken.append(_heard.popleft())
+    return taken

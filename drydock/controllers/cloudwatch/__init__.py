@@ -4,12 +4,13 @@ import time
 from collections.abc import Mapping
 
 from drydock.controller import Cloud, Controller
+from drydock.controllers.cloudwatch import log_metrics
 from drydock.controllers.cloudwatch.alarms import Alarms
 from drydock.controllers.cloudwatch.alarms_api import AlarmsApi
 from drydock.controllers.cloudwatch.metrics_api import MetricsApi
 from drydock.controllers.cloudwatch.notifications import Notifier
 from drydock.controllers.cloudwatch.store import MetricStore
-from drydock.moto import cloudwatch
+from drydock.moto import cloudwatch, logs
 from drydock.moto.api import Handler
 
 
@@ -41,6 +42,7 @@ class CloudWatchController(Controller):
 
     def reconcile(self) -> None:
         self._store.take(self.cloud.metrics.take())
+        log_metrics.read(self._store, logs.take_heard())
         now = time.time()
         self._alarms.evaluate(now)
         if now - self._aged > 60:
