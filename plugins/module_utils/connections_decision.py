@@ -28,7 +28,7 @@ def decide(facts: Facts, bounds: Bounds) -> dict[str, Any]:
     Returns a dict of: cause; action (none, end_sessions, use_proxy, resize_pools, hand_over);
     because, plan, follow_up: sentences; targets: the sessions to end, oldest first; workload and
     environment: whom to give which variables; watch: the workload that is restarted if its leak
-    comes back; runbook: the one to hand over to, empty for a person.
+    comes back; to: whom to hand over to, or what a person has to do.
     """
     if facts.sessions is None:
         return _blind(facts)
@@ -61,9 +61,12 @@ def _decision(cause: str, action: str, because: list[str], **more: Any) -> dict[
         "workload": "",
         "environment": {},
         "watch": "",
-        "runbook": "",
+        "to": "",
     }
-    return {"cause": cause, "action": action, "because": because, **empty, **more}
+    made = {"cause": cause, "action": action, "because": because, **empty, **more}
+    if action == "hand_over" and not made["to"]:
+        made["to"] = "; ".join(made["follow_up"])
+    return made
 
 
 def target(session: Session, why: str) -> dict[str, Any]:
@@ -152,7 +155,7 @@ def _shrink(
                 "hand_over",
                 [how_full, f"{worst.stopped_recently} tasks of {worst.name} stopped lately and "
                  "their successors open pools of their own"],
-                runbook="ecs-tasks-flapping",
+                to=f"runbooks/ecs-tasks-flapping.yml -e workload={worst.name}",
             )  # fmt: skip
         return None
     because = [
@@ -271,9 +274,11 @@ def _busy(
         "connections are in use, not leaked",
         "hand_over",
         because,
-        follow_up=["name the roles that may be ended by -e roles=[...], lower the bounds, or raise "
-                   "database.max_connections"],
-    )  # fmt: skip
+        follow_up=[
+            "name the roles that may be ended by -e end_roles=ROLE, lower the bounds, or raise "
+            "database.max_connections"
+        ],
+    )
 
 
 def _young(session: Session, bounds: Bounds) -> float:

@@ -36,19 +36,24 @@ options:
   alarm_percent: {description: Share of them from which the alarm is red., type: int, default: 80}
   cluster: {description: ECS cluster of the workloads., type: str, required: true}
   workloads:
-    description: Workloads that use the database.
+    description: Names of the workloads that use the database.
     type: list
-    elements: dict
+    elements: str
     required: true
-    suboptions:
-      name: {description: Name of the workload., type: str, required: true}
-      service: {description: Its ECS service., type: str, required: true}
-      container: {description: Its container., type: str, required: true}
-      pool_max:
-        description: Connections of one task where its revision says none.
-        type: int
-        default: 10
-      pool_min: {description: Connections that one task opens at its start., type: int, default: 2}
+  targets:
+    description:
+      - Of each workload its C(service_name) and C(container_name), as the platform stack puts
+        them out.
+    type: dict
+    required: true
+  pool_max:
+    description: Connections of one task whose revision does not set DATABASE_POOL_MAX.
+    type: int
+    default: 10
+  pool_min:
+    description: Connections of one task at its start, where it does not set DATABASE_POOL_MIN.
+    type: int
+    default: 2
   proxy: {description: Address of the RDS Proxy; empty for none., type: str, default: ""}
   idle_in_transaction:
     description: Seconds from which a transaction left open is leaked.
@@ -89,7 +94,8 @@ EXAMPLES = r"""
     identifier: drydock-dev
     max_connections: 100
     cluster: drydock-dev
-    workloads: [{name: trading_api, service: trading_api, container: trading_api}]
+    workloads: [trading_api]
+    targets: "{{ stack_outputs.platform.workloads }}"
     region: us-east-1
   register: diagnosis
 """
@@ -139,22 +145,31 @@ def stopped_by_themselves(tasks: list[dict[str, Any]], now: datetime) -> int:
     )
 
 
-def workload(ecs: Any, cluster: str, given: dict[str, Any]) -> connections.Workload:
-    """Return one workload as ECS runs it now."""
-    service = Service(ecs, cluster, given["service"])
+def workload(ecs: Any, want: dict[str, Any], name: str) -> connections.Workload:
+    """Return one workload as ECS runs it now. Raises DeploymentFailed where there is none."""
+    known = want["targets"].get(name)
+    if not known:
+        raise DeploymentFailed(
+            f"The platform stack knows no workload {name} (it knows "
+            f"{', '.join(sorted(want['targets'])) or 'none'}): give one of these, or run "
+            "playbooks/provision.yml --limit platform."
+        )
+    service = Service(ecs, want["cluster"], known["service_name"])
     now = service.describe()
     definition = service.definition(now["taskDefinition"])
-    container = next(
-        one for one in definition["containerDefinitions"] if one["name"] == given["container"]
-    )
-    variables = {one["name"]: one["value"] for one in container.get("environment", [])}
+    variables = {
+        one["name"]: one["value"]
+        for container in definition["containerDefinitions"]
+        if container["name"] == known["container_name"]
+        for one in container.get("environment", [])
+    }
     stopped = service.tasks("STOPPED")
     return connections.Workload(
-        name=given["name"],
+        name=name,
         addresses=addresses(service.tasks("RUNNING")),
         stopped=addresses(stopped),
-        pool_max=int(variables.get("DATABASE_POOL_MAX", given["pool_max"])),
-        pool_min=int(variables.get("DATABASE_POOL_MIN", given["pool_min"])),
+        pool_max=int(variables.get("DATABASE_POOL_MAX", want["pool_max"])),
+        pool_min=int(variables.get("DATABASE_POOL_MIN", want["pool_min"])),
         host=variables.get("DATABASE_HOST", ""),
         desired=now["desiredCount"],
         rolling=len(now["deployments"]) > 1,
@@ -190,7 +205,7 @@ def gather(want: dict[str, Any]) -> connections.Facts:
         reserved=reserved,
         alarm_at=-(-limit * want["alarm_percent"] // 100),
         sessions=found,
-        workloads=[workload(ecs, want["cluster"], one) for one in want["workloads"]],
+        workloads=[workload(ecs, want, one) for one in want["workloads"]],
         proxy=want["proxy"],
         proxy_addresses=resolve(want["proxy"]),
     )
@@ -248,13 +263,6 @@ def diagnose(want: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    each = {
-        "name": {"type": "str", "required": True},
-        "service": {"type": "str", "required": True},
-        "container": {"type": "str", "required": True},
-        "pool_max": {"type": "int", "default": 10},
-        "pool_min": {"type": "int", "default": 2},
-    }
     texts = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(
         argument_spec={
@@ -262,7 +270,10 @@ def main() -> None:
             "max_connections": {"type": "int", "required": True},
             "alarm_percent": {"type": "int", "default": 80},
             "cluster": {"type": "str", "required": True},
-            "workloads": {"type": "list", "elements": "dict", "required": True, "options": each},
+            "workloads": {"type": "list", "elements": "str", "required": True},
+            "targets": {"type": "dict", "required": True},
+            "pool_max": {"type": "int", "default": 10},
+            "pool_min": {"type": "int", "default": 2},
             "proxy": {"type": "str", "default": ""},
             "idle_in_transaction": {"type": "int", "default": 30},
             "idle": {"type": "int", "default": 60},

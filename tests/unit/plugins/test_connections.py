@@ -145,7 +145,7 @@ def test_a_leak_beside_too_large_pools_mends_both():
 
 def test_a_storm_of_new_tasks_goes_to_its_own_runbook():
     made = decide(facts(many(48, state="active"), workload={"stopped_recently": 5}), Bounds())
-    assert (made["action"], made["runbook"]) == ("hand_over", "ecs-tasks-flapping")
+    assert made["action"] == "hand_over" and "ecs-tasks-flapping.yml" in made["to"]
 
 
 @pytest.mark.parametrize("asked", [False, True])
