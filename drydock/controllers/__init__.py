@@ -8,6 +8,7 @@ from drydock.controllers.ecs import EcsController, EcsMeter
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
+from drydock.controllers.scaling import ScalingController
 
 
 def all_of(cloud: Cloud) -> list[Controller]:
@@ -23,4 +24,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
         LoadBalancerMeter(cloud),
         ecs,
         EcsMeter(cloud, ecs.registry),
+        ScalingController(cloud),
     ]

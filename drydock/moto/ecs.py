@@ -4,6 +4,7 @@ Services and tasks are the ECS controller's own; moto is told of each service, s
 the tagging API and Application Auto Scaling know it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,3 +118,36 @@ def tags(region: str, cluster: str, name: str) -> list[dict[str, str]]:
     """The tags of a published service as they are now."""
     known = get_backend("ecs")[ACCOUNT_ID][region].services.get(f"{cluster}:{name}")
     return list(known.tags or []) if known else []
+
+
+# --- services, for other controllers ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many tasks a service is to have and has; ``deploying`` while a rollout goes on."""
+
+    desired: int
+    running: int
+    deploying: bool
+
+
+_read: list[Callable[[str, str, str], Counts | None]] = []
+_change: list[Callable[[str, str, str, int], None]] = []
+
+
+def services_from(
+    read: Callable[[str, str, str], Counts | None], change: Callable[[str, str, str, int], None]
+) -> None:
+    """Says who knows the services: (region, cluster, name) → counts, and who changes a count."""
+    _read[:], _change[:] = [read], [change]
+
+
+def counts(region: str, cluster: str, name: str) -> Counts | None:
+    """Of an active service; None when there is no such one."""
+    return _read[0](region, cluster, name) if _read else None
+
+
+def set_desired(region: str, cluster: str, name: str, count: int) -> None:
+    """Changes a service's desired count as UpdateService does; ApiError when it can't be."""
+    _change[0](region, cluster, name, count)

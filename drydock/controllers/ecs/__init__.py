@@ -64,6 +64,7 @@ class EcsController(Controller):
         self._engine = Engine(cloud, self.registry.lock, self.wake)
         self._history = History(self.registry, self.wake)
         self._api = Api(self.registry, self._engine.run, self.wake)
+        ecs.services_from(self._api.counts, self._api.set_desired)
 
     def operations(self) -> Mapping[tuple[str, str], Handler]:
         return {**self._api.operations(), **self._history.operations()}

@@ -125,6 +125,22 @@ class Api:
         self._wake()
         return {"service": self._describe(service)}
 
+    def counts(self, region: str, cluster: str, name: str) -> ecs.Counts | None:
+        """See :func:`drydock.moto.ecs.counts`."""
+        with self._registry.lock:
+            service = self._registry.services.get((region, cluster, name))
+            if service is None or service.status != "ACTIVE":
+                return None
+            running, _ = count(self._registry.of(service))
+            return ecs.Counts(service.desired, running, service.primary.state == "IN_PROGRESS")
+
+    def set_desired(self, region: str, cluster: str, name: str, desired: int) -> None:
+        """See :func:`drydock.moto.ecs.set_desired`."""
+        with self._registry.lock:
+            self.update_service(
+                Context(region), {"cluster": cluster, "service": name, "desiredCount": desired}
+            )
+
     def delete_service(self, context: Context, params: Params) -> Params:
         service = self._service(context, params)
         if service.status == "ACTIVE":
