@@ -241,7 +241,9 @@ class TestComposites:
             world.call("SetAlarmState", AlarmName=name, StateValue="ALARM", StateReason="x")
         world.at(0.7)
         assert world.state("c") == "ALARM"
-        assert "c" not in [sent[0] for sent in world.recorder.sent]
+        told = [(sent[0], sent[2]) for sent in world.recorder.sent]
+        assert ("one", "ALARM") in told
+        assert ("c", "ALARM") not in told
 
     def test_children_must_be_there_and_stay(self, world):
         with pytest.raises(ApiError, match="nobody"):
