@@ -1,7 +1,8 @@
 """Replication groups as ElastiCache's API holds them."""
 
+import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.backends import get_backend
@@ -21,6 +22,8 @@ class Cache:
         tokens: that clients may authenticate with; empty when they need none.
         members: cache cluster id and subnet of each, in order.
         primary: the member that takes writes.
+        automatic_failover: whether a replica takes over when the primary is lost.
+        promote: the member that was asked to become primary; ``any`` for whichever is best.
         parameters: what the parameter group sets, by name.
     """
 
@@ -34,6 +37,8 @@ class Cache:
     tokens: tuple[str, ...] = field(repr=False)
     members: tuple[tuple[str, str], ...]
     primary: str
+    automatic_failover: bool
+    promote: str
     parameters: tuple[tuple[str, str], ...]
 
     @property
@@ -52,7 +57,8 @@ def caches() -> list[Cache]:
 
 
 def _cache(region: str, backend: Any, group: ReplicationGroup) -> Cache:
-    shard, places = group.node_groups[0], subnets(group)
+    shard = group.node_groups[0]
+    places = {p["subnet_availability_zone"]: p["subnet_identifier"] for p in subnets(group)}
     members = shard["node_group_members"]
     parameters = backend.parameters.get(group.cache_parameter_group_name, {})
     return Cache(
@@ -65,31 +71,62 @@ def _cache(region: str, backend: Any, group: ReplicationGroup) -> Cache:
         address=shard.get("primary_endpoint", {}).get("address"),
         tokens=group.tokens,
         members=tuple(
-            (member["cache_cluster_id"], places[number % len(places)]["subnet_identifier"])
-            for number, member in enumerate(members)
+            (member["cache_cluster_id"], places[member["preferred_availability_zone"]])
+            for member in members
         ),
         primary=next(m["cache_cluster_id"] for m in members if m["current_role"] == "primary"),
+        automatic_failover=group.automatic_failover == "enabled",
+        promote=group.promote,
         parameters=tuple(sorted(parameters.items())),
     )
 
 
-def available(cache: Cache, addresses: Mapping[str, str]) -> None:
-    """Shows the group as available at the members' addresses (by cache cluster id).
+def _held(cache: Cache) -> ReplicationGroup | None:
+    return get_backend("elasticache")[ACCOUNT_ID][cache.region].replication_groups.get(cache.id)
+
+
+def available(cache: Cache, endpoint: str, reader: str, addresses: Mapping[str, str]) -> None:
+    """Shows the group as available at its endpoints, members at their addresses.
 
     Not if the API was asked for something else meanwhile.
     """
-    groups = get_backend("elasticache")[ACCOUNT_ID][cache.region].replication_groups
-    group = groups.get(cache.id)
-    if group and group.status == cache.status:
+    group = _held(cache)
+    if group and group.status == cache.status and group.promote == cache.promote == "":
         shard = group.node_groups[0]
-        shard["primary_endpoint"] = {"address": addresses[cache.primary], "port": cache.port}
-        readers = [m for m, _ in cache.members if m != cache.primary] or [cache.primary]
+        shard["primary_endpoint"] = {"address": endpoint, "port": cache.port}
         # AWS's reader endpoint is a name for all replicas; an address can only be one's.
-        shard["reader_endpoint"] = {"address": addresses[readers[0]], "port": cache.port}
+        shard["reader_endpoint"] = {"address": reader, "port": cache.port}
         for member in shard["node_group_members"]:
             address = addresses[member["cache_cluster_id"]]
             member["read_endpoint"] = {"address": address, "port": cache.port}
         shard["status"] = group.status = "available"
+
+
+def begin_failover(cache: Cache) -> None:
+    if group := _held(cache):
+        group.node_groups[0]["status"] = group.status = "modifying"
+
+
+def promote(cache: Cache, heir: str) -> Cache:
+    """Swaps the roles, which ends what was asked for; returns the group as it is then."""
+    if group := _held(cache):
+        for member in group.node_groups[0]["node_group_members"]:
+            primary = member["cache_cluster_id"] == heir
+            member["current_role"] = "primary" if primary else "replica"
+        group.promote = ""
+    return replace(cache, primary=heir, promote="", status="modifying")
+
+
+def note(cache: Cache, message: str, member: str = "") -> None:
+    """Adds an event, of a member or of the group itself."""
+    get_backend("elasticache")[ACCOUNT_ID][cache.region].events.append(
+        {
+            "SourceIdentifier": member or cache.id,
+            "SourceType": "cache-cluster" if member else "replication-group",
+            "Message": message,
+            "Date": datetime.datetime.now(datetime.UTC),
+        }
+    )
 
 
 def forget(cache: Cache) -> None:

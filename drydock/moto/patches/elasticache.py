@@ -3,6 +3,7 @@
 A replication group's states and endpoints are left to the controller.
 """
 
+import datetime
 import re
 from typing import Any
 
@@ -40,10 +41,11 @@ def apply() -> None:
         self.arn_regex = _TAGGABLE
         self.parameter_groups: dict[str, dict[str, Any]] = {}  # as AWS describes them
         self.parameters: dict[str, dict[str, str]] = {}  # what each sets
+        self.events: list[dict[str, Any]] = []  # as AWS describes them, oldest first
 
     def group_init(self: ReplicationGroup, **named: Any) -> None:
         make_group(self, **named)
-        self.status = "creating"
+        self.status, self.promote = "creating", ""
         self.region = named["region_name"]
         self.tokens = tuple(filter(None, [named["auth_token"]]))
         self.port = int(self.port)
@@ -69,18 +71,26 @@ def subnets(group: ReplicationGroup) -> list[dict[str, Any]]:
 
 
 def resize(group: ReplicationGroup, count: int) -> None:
-    """Gives the group so many members, spread over its subnets; the first begins as primary."""
+    """Gives the group so many members, spread over its subnets; the first begins as primary.
+
+    A primary is never removed, whatever its number.
+    """
     members, places = group.node_groups[0]["node_group_members"], subnets(group)
-    del members[count:]
-    for number in range(len(members), count):
+    for member in [m for m in reversed(members) if m["current_role"] == "replica"]:
+        if len(members) > count:
+            members.remove(member)
+    for number in range(count):
+        name = f"{group.replication_group_id}-{number + 1:03}"
+        if len(members) >= count or any(m["cache_cluster_id"] == name for m in members):
+            continue
         members.append(
             {
-                "cache_cluster_id": f"{group.replication_group_id}-{number + 1:03}",
+                "cache_cluster_id": name,
                 "cache_node_id": "0001",
                 "preferred_availability_zone": places[number % len(places)][
                     "subnet_availability_zone"
                 ],
-                "current_role": "replica" if number else "primary",
+                "current_role": "replica" if members else "primary",
             }
         )
     group.member_clusters = [member["cache_cluster_id"] for member in members]
@@ -101,6 +111,8 @@ def operations() -> dict[tuple[str, str], Handler]:
         "ModifyReplicationGroup": _modify_group,
         "IncreaseReplicaCount": _count_replicas,
         "DecreaseReplicaCount": _count_replicas,
+        "TestFailover": _test_failover,
+        "DescribeEvents": _describe_events,
     }
     return {("elasticache", action): handler for action, handler in handlers.items()}
 
@@ -192,6 +204,8 @@ def _group(context: Context, given: dict[str, Any]) -> ReplicationGroup:
 
 def _modify_group(context: Context, given: dict[str, Any]) -> dict[str, Any]:
     group = _group(context, given)
+    if primary := given.get("PrimaryClusterId"):
+        _choose_primary(group, primary)
     for parameter, attribute in _MODIFIABLE.items():
         if given.get(parameter) is not None:
             setattr(group, attribute, given[parameter])
@@ -216,6 +230,74 @@ def _count_replicas(context: Context, given: dict[str, Any]) -> dict[str, Any]:
             "ARN": group.arn,
         }
     }
+
+
+def _choose_primary(group: ReplicationGroup, member: str) -> None:
+    """What ModifyReplicationGroup's PrimaryClusterId asks for: the operator's own choice, which
+    ElastiCache leaves to itself where failover is automatic."""
+    name = group.replication_group_id
+    if group.automatic_failover == "enabled":
+        raise ApiError(
+            "InvalidParameterCombination",
+            f"Cannot manually promote a new master cache cluster while autofailover is enabled for "
+            f"{name}.",
+        )
+    roles = {
+        m["cache_cluster_id"]: m["current_role"] for m in group.node_groups[0]["node_group_members"]
+    }
+    if member not in roles:
+        raise ApiError("InvalidParameterValue", f"{member} is not a member of {name}.")
+    group.promote = member if roles[member] == "replica" else ""
+
+
+def _test_failover(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    group, shard = _group(context, given), given["NodeGroupId"]
+    if shard != group.node_groups[0]["node_group_id"]:
+        raise ApiError("NodeGroupNotFoundFault", f"Node group {shard} not found.", 404)
+    if group.automatic_failover != "enabled" or len(group.member_clusters) < 2:
+        raise ApiError(
+            "TestFailoverNotAvailableFault",
+            f"{group.replication_group_id} has no automatic failover, or no replica.",
+        )
+    group.promote, group.status = "any", "modifying"
+    group.node_groups[0]["status"] = "modifying"
+    _backend(context).events.append(
+        {
+            "SourceIdentifier": group.replication_group_id,
+            "SourceType": "replication-group",
+            "Message": f"Test Failover API called for node group {shard}",
+            "Date": datetime.datetime.now(datetime.UTC),
+        }
+    )
+    return {
+        "ReplicationGroup": {
+            "ReplicationGroupId": group.replication_group_id,
+            "Status": group.status,
+            "MemberClusters": group.member_clusters,
+            "ARN": group.arn,
+        }
+    }
+
+
+def _describe_events(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of the last hour, or of ``Duration`` minutes, unless times are given."""
+    now = datetime.datetime.now(datetime.UTC)
+    until = _utc(given.get("EndTime")) or now
+    minutes = datetime.timedelta(minutes=given.get("Duration") or 60)
+    since = _utc(given.get("StartTime")) or until - minutes
+    wanted = {key: given[key] for key in ("SourceIdentifier", "SourceType") if given.get(key)}
+    return {
+        "Events": [
+            event
+            for event in _backend(context).events
+            if since <= event["Date"] <= until
+            and all(event[key] == value for key, value in wanted.items())
+        ]
+    }
+
+
+def _utc(moment: datetime.datetime | None) -> datetime.datetime | None:
+    return moment.replace(tzinfo=datetime.UTC) if moment and moment.tzinfo is None else moment
 
 
 def _describe_clusters(context: Context, given: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from drydock.controllers.cache import configuration
+from drydock.controllers.cache_server import configuration
 from drydock.moto.elasticache import Cache
 
 CACHE = Cache(
     region="us-east-1", id="app", status="creating", node_type="cache.t4g.micro", port=6379,
     tls=True, address=None, tokens=(), members=(("app-001", "subnet-1"),), primary="app-001",
-    parameters=(),
+    automatic_failover=True, promote="", parameters=(),
 )  # fmt: skip
 
 
