@@ -307,51 +307,54 @@ def decide(seen: Observation, workload: str, command: str, max_share: float = 0.
     """
     findings = weigh(seen, max_share)
     chosen = findings[0] if findings[0].holds else Finding("unknown")
-    because = list(chosen.pro) or ["no known cause explains what was seen"]
+    because = [*chosen.pro, *(f"but {one}" for one in chosen.contra)]
+    if chosen.cause == "unknown":
+        because = ["no known cause explains what was seen"]
     also = [one.cause for one in findings[1:] if one.holds]
     if also:
         because.append(
             f"{' and '.join(also)} would hold too, but {chosen.cause} goes first: "
             f"{PRECEDENCE[chosen.cause]}"
         )
+    because += [
+        f"not {one.cause}: {'; '.join(one.contra)}"
+        for one in findings
+        if one.contra and not one.holds
+    ]
     decision = {
         "cause": chosen.cause,
         "action": "none",
         "because": because,
-        "against": [
-            f"{one.cause}: {'; '.join(one.contra)}"
-            for one in findings
-            if one.contra and (one is chosen or not one.holds)
-        ],
         "plan": [],
         "undo": [],
-        "next": "",
+        "to": "",
         "definition": "",
         "tasks": [],
         "count": seen.desired,
     }
-    return {**decision, **_measures(seen, chosen, workload, command)}
+    decision |= _measures(seen, chosen, workload, command)
+    return {**decision, "to": decision["to"].rstrip(".")}
 
 
 def _measures(seen: Observation, chosen: Finding, workload: str, command: str) -> dict:
     """What to do about a cause: action, plan, undo, and who goes on where nothing is done."""
     hand_over = {"action": "hand_over", "plan": ["change nothing"]}
     if chosen.cause == "rolling_back":
-        return {"next": f"Wait for ECS, then run again: {command} runbooks/high-5xx.yml "
+        return {"to": f"Wait for ECS, then run again: {command} runbooks/high-5xx.yml "
                         f"-e workload={workload}"}  # fmt: skip
     if chosen.cause == "dependency":
         if seen.limit and seen.connections >= LIMIT_SHARE * seen.limit:
-            return {**hand_over, "next": f"{command} runbooks/db-connections-exhausted.yml"}
-        return {**hand_over, "next": "No runbook mends a database that does not serve: look at "
+            return {**hand_over, "to": f"{command} runbooks/db-connections-exhausted.yml"}
+        return {**hand_over, "to": "No runbook mends a database that does not serve: look at "
                 "its status and events (aws rds describe-events --source-type db-instance), and "
                 "fail over by hand if its primary hangs."}  # fmt: skip
     if chosen.cause == "flapping":
         go_on = f"{command} runbooks/ecs-tasks-flapping.yml -e workload={workload}"
-        return {**hand_over, "next": go_on}
+        return {**hand_over, "to": go_on}
     if chosen.cause == "bad_deploy":
         return rollback(seen, chosen.target) or {
             **hand_over,
-            "next": "Mend the revision and release it: ansible-playbook playbooks/deploy.yml "
+            "to": "Mend the revision and release it: ansible-playbook playbooks/deploy.yml "
             f"--limit {workload} -e deploy_revision=COMMIT",
         }
     if chosen.cause == "sick_tasks":
@@ -363,15 +366,15 @@ def _measures(seen: Observation, chosen: Finding, workload: str, command: str) -
         }
     if chosen.cause == "overload":
         if chosen.count <= seen.desired:
-            return {**hand_over, "next": f"Raise max_count of {workload} in the inventory, or the "
-                    "database's size, and run playbooks/provision.yml."}  # fmt: skip
+            return {**hand_over, "to": f"Raise max_count of {workload} in the inventory, or the "
+                    "database's size, and run playbooks/provision.yml"}  # fmt: skip
         return {
             "action": "scale",
             "plan": [f"run {chosen.count} tasks instead of {seen.desired}"],
             "undo": [f"run {seen.desired} tasks again"],
             "count": chosen.count,
         }
-    return {"next": "Nothing was changed. Look at the figures above; the runbook knows no cause "
+    return {"to": "Nothing was changed. Look at the figures above; the runbook knows no cause "
             "that explains them."}  # fmt: skip
 
 

@@ -174,7 +174,7 @@ class ServiceFacts:
             connections=change(series["connections"], self.period, self.at, None).now or 0,
             limit=database.get("max_connections") or 0,
             desired=now["desiredCount"],
-            maximum=self.want["max_count"],
+            maximum=self._maximum(now["desiredCount"]),
             current=short(now["taskDefinition"]),
             releases=self._releases(records),
             rolling_back=any(
@@ -185,6 +185,14 @@ class ServiceFacts:
             tasks=tasks,
             stopped=[self.ended(task) for task in self.stopped()],
         )
+
+    def _maximum(self, desired: int) -> int:
+        """Return how many tasks autoscaling lets the service have; without it no more than now."""
+        name = f"service/{self.want['cluster']}/{self.want['service']}"
+        found = self.clients("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="ecs", ResourceIds=[name]
+        )["ScalableTargets"]
+        return max((one["MaxCapacity"] for one in found), default=desired)
 
     # --- metrics ----------------------------------------------------------------------
 

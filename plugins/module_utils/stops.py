@@ -221,11 +221,10 @@ def decide(seen: Observation, found: TaskDiagnosis) -> dict:
     decision = {
         "cause": found.cause,
         "action": "none" if found.cause == "unknown" else "hand_over",
-        "because": found.pro or ["no task's end explains it"],
-        "against": found.contra,
+        "because": [*found.pro, *(f"but {one}" for one in found.contra)],
         "plan": ["change nothing"],
         "undo": [],
-        "next": found.cure or "Nothing was changed. Look at the service's events.",
+        "to": (found.cure or "Look at the service's events").rstrip("."),
         "definition": "",
         "tasks": [],
         "count": seen.desired,
@@ -240,6 +239,6 @@ def decide(seen: Observation, found: TaskDiagnosis) -> dict:
             "plan": [f"stop task {name}, wait until another serves" for name in found.tasks],
             "undo": ["a task that was stopped is replaced by ECS; there is nothing to undo"],
             "tasks": found.tasks,
-            "next": "",
+            "to": "",
         }
     return {**decision, **rollback(seen, found.target)}

@@ -56,7 +56,6 @@ options:
       empty for none.
     type: dict
     default: {}
-  max_count: {description: The most tasks that the workload may have., type: int, required: true}
   max_share:
     description: The greatest part of its tasks that may be replaced in one run.
     type: float
@@ -81,20 +80,23 @@ EXAMPLES = r"""
     load_balancer: "{{ stack_outputs.platform.load_balancer_arn_suffix }}"
     repository_url: "{{ stack_outputs.platform.workloads.hello.repository_url }}"
     repository_name: "{{ stack_outputs.platform.workloads.hello.repository_name }}"
-    max_count: 6
     region: us-east-1
 """
 
 RETURN = r"""
 decision:
   description: >-
-    cause, action (rollback, restart, scale, hand_over, none), because, against, plan, undo, next;
+    cause, action (rollback, restart, scale, hand_over, none), because, plan, undo, to;
     and what the action needs, definition, tasks, count.
   type: dict
   returned: success
 current:
   description: Revision that the service runs, as a short name.
   type: str
+  returned: success
+maximum:
+  description: The most tasks that autoscaling lets the service have.
+  type: int
   returned: success
 seen:
   description: The figures behind it, in sentences.
@@ -204,8 +206,9 @@ def answer(want: dict[str, Any], facts: ServiceFacts) -> dict[str, Any]:
         "changed": False,
         "decision": decision,
         "current": seen.current,
+        "maximum": seen.maximum,
         "seen": said,
-        "runbook_evidence": {"facts": {"seen": said, "service": figures}},
+        "runbook_evidence": {"facts": [{"seen": said, "service": figures}]},
     }
 
 
@@ -223,7 +226,6 @@ def main() -> None:
             "repository_url": {"type": "str", "required": True},
             "repository_name": {"type": "str", "required": True},
             "database": {"type": "dict", "default": {}},
-            "max_count": {"type": "int", "required": True},
             "max_share": {"type": "float", "default": 0.5},
             "period": {"type": "int", "default": 60},
             "region": {"type": "str", "required": True},

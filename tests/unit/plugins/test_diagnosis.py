@@ -314,7 +314,7 @@ def test_the_cause_is_told(what: Observation, cause: str, action: str) -> None:
     assert (decision["cause"], decision["action"]) == (cause, action), decision
     assert decision["because"]
     if action in ("hand_over", "none"):
-        assert decision["next"]
+        assert decision["to"]
     if action == "rollback":
         assert decision["definition"] == "api:1"
         assert decision["undo"] == ["run api:2 again"]
@@ -329,13 +329,13 @@ def test_every_cause_is_weighed_with_figures() -> None:
 
 def test_two_causes_at_once_are_both_said_and_the_order_explained() -> None:
     decision = decide(seen(connections=95, tasks=FAILING, kinds=BUSY, releases=FRESH), "api", "run")
-    assert decision["next"] == "run runbooks/db-connections-exhausted.yml"
-    assert "bad_deploy would hold too, but dependency goes first" in decision["because"][-1]
+    assert decision["to"] == "run runbooks/db-connections-exhausted.yml"
+    assert "bad_deploy would hold too, but dependency goes first" in " ".join(decision["because"])
 
 
 def test_flapping_is_handed_over_with_the_command() -> None:
     decision = decide(TABLE["tasks end again and again"][0], "api", "run")
-    assert decision["next"] == "run runbooks/ecs-tasks-flapping.yml -e workload=api"
+    assert decision["to"] == "run runbooks/ecs-tasks-flapping.yml -e workload=api"
 
 
 def test_the_last_good_release_is_not_one_that_was_bad_itself() -> None:

@@ -118,13 +118,13 @@ def test_the_cause_is_named_and_going_back_weighed(
     if action == "rollback":
         assert decision["definition"] == "api:1"
     if action == "hand_over":
-        assert decision["next"]
+        assert decision["to"]
         assert decision["plan"] == ["change nothing"]
 
 
 def test_a_missing_secret_is_named() -> None:
     found = diagnose(SEEN, [LOCKED], SAME, "api", sick_tasks(SEEN))
-    assert f"Restore or create {SECRET}," in decide(SEEN, found)["next"]
+    assert f"Restore or create {SECRET}," in decide(SEEN, found)["to"]
 
 
 def test_the_log_s_last_lines_and_the_exit_code_are_said() -> None:
