@@ -21,6 +21,22 @@ resource "aws_db_parameter_group" "this" {
     apply_method = "immediate"
   }
 
+  # Said here rather than left to the instance's memory, because an alarm follows from it.
+  # A change takes effect with the next reboot: it sizes the server's shared memory.
+  parameter {
+    name         = "max_connections"
+    value        = tostring(var.max_connections)
+    apply_method = "pending-reboot"
+  }
+
+  # Off: the server would end every such session alike, a migration's and a person's too. The
+  # alarm on connections calls for a runbook that ends only those it can account for.
+  parameter {
+    name         = "idle_in_transaction_session_timeout"
+    value        = "0"
+    apply_method = "immediate"
+  }
+
   lifecycle {
     create_before_destroy = true
   }

@@ -18,6 +18,11 @@ output "database_name" {
   value       = aws_db_instance.this.db_name
 }
 
+output "max_connections" {
+  description = "Connections that the server takes."
+  value       = var.max_connections
+}
+
 output "master_secret_arn" {
   description = "Secret in which RDS keeps the master user's name and password (JSON keys username and password)."
   value       = aws_db_instance.this.master_user_secret[0].secret_arn

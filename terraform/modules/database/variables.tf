@@ -100,6 +100,17 @@ variable "max_allocated_storage" {
   }
 }
 
+variable "max_connections" {
+  description = "Connections that the server takes; each costs some 10 MB of memory while it works."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.max_connections >= 25 && var.max_connections <= 5000 && floor(var.max_connections) == var.max_connections
+    error_message = "max_connections is ${var.max_connections}, with which RDS's own sessions would leave workloads none, or memory would run out before connections do: give a whole number from 25 to 5000, about 100 for each GiB of the class's memory."
+  }
+}
+
 variable "multi_az" {
   description = "Keep a synchronous standby in another zone."
   type        = bool

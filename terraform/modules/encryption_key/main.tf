@@ -22,6 +22,22 @@ locals {
       }
     }
   }
+
+  # An alarm publishes to an encrypted topic as CloudWatch, which without this drops the
+  # message and says so only in the alarm's history.
+  cloudwatch_alarms = [for topic in var.alarm_topic[*] : {
+    Sid       = "AlarmsOfThisAccount"
+    Effect    = "Allow"
+    Principal = { Service = "cloudwatch.amazonaws.com" }
+    Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    Resource  = "*"
+    Condition = {
+      StringEquals = {
+        "aws:SourceAccount"                      = var.account_id
+        "kms:EncryptionContext:aws:sns:topicArn" = "arn:aws:sns:${var.region}:${var.account_id}:${topic}"
+      }
+    }
+  }]
 }
 
 resource "aws_kms_key" "this" {
@@ -31,7 +47,7 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.administration], var.allow_cloudwatch_logs ? [local.cloudwatch_logs] : [])
+    Statement = concat([local.administration], var.allow_cloudwatch_logs ? [local.cloudwatch_logs] : [], local.cloudwatch_alarms)
   })
 
   tags = { Name = var.name }

@@ -29,6 +29,12 @@ variable "allow_cloudwatch_logs" {
   nullable    = false
 }
 
+variable "alarm_topic" {
+  description = "Name of the SNS topic for which CloudWatch's alarms may use the key; null for none."
+  type        = string
+  default     = null
+}
+
 variable "deletion_window_in_days" {
   description = "Days during which a deleted key can still be recovered, 7 to 30."
   type        = number

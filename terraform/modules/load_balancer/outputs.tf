@@ -8,6 +8,11 @@ output "arn" {
   value       = aws_lb.this.arn
 }
 
+output "arn_suffix" {
+  description = "Load balancer as its metrics name it."
+  value       = aws_lb.this.arn_suffix
+}
+
 output "dns_name" {
   description = "Address of the load balancer."
   value       = aws_lb.this.dns_name

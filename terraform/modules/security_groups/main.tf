@@ -22,6 +22,14 @@ resource "aws_security_group" "database" {
   tags = { Name = "${var.name}-database" }
 }
 
+resource "aws_security_group" "database_proxy" {
+  name        = "${var.name}-database-proxy"
+  description = "Pool of connections between workloads and PostgreSQL"
+  vpc_id      = var.vpc_id
+
+  tags = { Name = "${var.name}-database-proxy" }
+}
+
 resource "aws_security_group" "cache" {
   name        = "${var.name}-cache"
   description = "Cache, for workloads only"
@@ -68,6 +76,42 @@ resource "aws_vpc_security_group_ingress_rule" "workload_to_database" {
   security_group_id            = aws_security_group.database.id
   description                  = "PostgreSQL from workloads"
   referenced_security_group_id = aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = var.database_port
+  to_port                      = var.database_port
+}
+
+resource "aws_vpc_security_group_egress_rule" "workload_to_database_proxy" {
+  security_group_id            = aws_security_group.workload.id
+  description                  = "PostgreSQL by its proxy"
+  referenced_security_group_id = aws_security_group.database_proxy.id
+  ip_protocol                  = "tcp"
+  from_port                    = var.database_port
+  to_port                      = var.database_port
+}
+
+resource "aws_vpc_security_group_ingress_rule" "workload_to_database_proxy" {
+  security_group_id            = aws_security_group.database_proxy.id
+  description                  = "PostgreSQL from workloads"
+  referenced_security_group_id = aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = var.database_port
+  to_port                      = var.database_port
+}
+
+resource "aws_vpc_security_group_egress_rule" "database_proxy_to_database" {
+  security_group_id            = aws_security_group.database_proxy.id
+  description                  = "PostgreSQL"
+  referenced_security_group_id = aws_security_group.database.id
+  ip_protocol                  = "tcp"
+  from_port                    = var.database_port
+  to_port                      = var.database_port
+}
+
+resource "aws_vpc_security_group_ingress_rule" "database_proxy_to_database" {
+  security_group_id            = aws_security_group.database.id
+  description                  = "PostgreSQL from its proxy"
+  referenced_security_group_id = aws_security_group.database_proxy.id
   ip_protocol                  = "tcp"
   from_port                    = var.database_port
   to_port                      = var.database_port

@@ -27,3 +27,8 @@ output "target_group_arn" {
   description = "Target group of the tasks."
   value       = aws_lb_target_group.this.arn
 }
+
+output "target_group_arn_suffix" {
+  description = "Target group as its metrics name it."
+  value       = aws_lb_target_group.this.arn_suffix
+}

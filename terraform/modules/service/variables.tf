@@ -73,6 +73,12 @@ variable "cluster_arn" {
   nullable    = false
 }
 
+variable "cluster_name" {
+  description = "Name of that cluster."
+  type        = string
+  nullable    = false
+}
+
 variable "listener_arn" {
   description = "Listener that sends the workload's paths to it."
   type        = string
@@ -183,6 +189,30 @@ variable "memory" {
   validation {
     condition     = contains(lookup(local.fargate_memory, tostring(var.cpu), [var.memory]), var.memory)
     error_message = "memory of ${var.name} is ${var.memory} MiB, which Fargate does not offer with cpu ${var.cpu}: give one of ${join(", ", lookup(local.fargate_memory, tostring(var.cpu), []))}."
+  }
+}
+
+variable "min_count" {
+  description = "Fewest tasks that autoscaling leaves running."
+  type        = number
+  default     = 2
+  nullable    = false
+
+  validation {
+    condition     = var.min_count >= 1 && floor(var.min_count) == var.min_count
+    error_message = "min_count of ${var.name} is ${var.min_count}, from which autoscaling by CPU could never come back: give a whole number from 1."
+  }
+}
+
+variable "max_count" {
+  description = "Most tasks that autoscaling, or a runbook, starts."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.max_count >= var.min_count && floor(var.max_count) == var.max_count
+    error_message = "max_count of ${var.name} is ${var.max_count}, below its min_count of ${var.min_count}: give a whole number from ${var.min_count}."
   }
 }
 

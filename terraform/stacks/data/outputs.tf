@@ -18,9 +18,34 @@ output "database_identifier" {
   value       = module.database.identifier
 }
 
+output "database_max_connections" {
+  description = "Connections that the database takes."
+  value       = module.database.max_connections
+}
+
+output "database_proxy_name" {
+  description = "Name of the proxy, as its metrics name it; null without one."
+  value       = one(module.database_proxy[*].name)
+}
+
+output "database_proxy_address" {
+  description = "Host name of the pool of connections in front of the database, on the same port; null without one."
+  value       = one(module.database_proxy[*].address)
+}
+
 output "database_master_secret_arn" {
   description = "Secret, managed by RDS, with the JSON keys username and password."
   value       = module.database.master_secret_arn
+}
+
+output "cache_identifier" {
+  description = "Identifier of the cache's replication group."
+  value       = module.cache.identifier
+}
+
+output "cache_nodes" {
+  description = "Identifiers of the cache's nodes."
+  value       = module.cache.nodes
 }
 
 output "cache_address" {

@@ -23,8 +23,9 @@ variable "isolated_subnet_ids" {
 variable "security_group_ids" {
   description = "Security groups by what they guard, as the foundation stack puts them out."
   type = object({
-    database = string
-    cache    = string
+    database       = string
+    database_proxy = string
+    cache          = string
   })
   nullable = false
 }
@@ -36,7 +37,10 @@ variable "kms_key_arn" {
 }
 
 variable "database" {
-  description = "PostgreSQL of the environment. Defaults are the safe side: protected, with backups and a last snapshot."
+  description = <<-EOT
+    PostgreSQL of the environment. Defaults are the safe side: protected, with backups and a last snapshot.
+    max_connections: what the server takes; an alarm turns red at 80 % of it. proxy: pool connections in front of it.
+  EOT
   type = object({
     name                  = optional(string, "trading")
     master_username       = optional(string, "drydock")
@@ -44,6 +48,8 @@ variable "database" {
     engine_version        = optional(string, "17")
     allocated_storage     = optional(number, 20)
     max_allocated_storage = optional(number, 100)
+    max_connections       = optional(number, 80)
+    proxy                 = optional(bool, false)
     multi_az              = optional(bool, false)
     backup_retention_days = optional(number, 7)
     deletion_protection   = optional(bool, true)

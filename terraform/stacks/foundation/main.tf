@@ -6,10 +6,11 @@ module "key" {
   source = "../../modules/encryption_key"
 
   name                  = "${local.name}-data"
-  description           = "Databases, caches, images, secrets and logs of ${var.environment}"
+  description           = "Databases, caches, images, secrets, logs and alarms of ${var.environment}"
   account_id            = var.account_id
   region                = var.region
   allow_cloudwatch_logs = true
+  alarm_topic           = "${local.name}-alarms" # the observability stack makes it
 }
 
 module "network" {

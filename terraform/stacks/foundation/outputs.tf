@@ -24,7 +24,7 @@ output "isolated_subnet_ids" {
 }
 
 output "security_group_ids" {
-  description = "Security groups by what they guard: load_balancer, workload, database, cache."
+  description = "Security groups by what they guard: load_balancer, workload, database, database_proxy, cache."
   value       = module.security_groups.ids
 }
 

@@ -5,7 +5,9 @@ locals {
 module "cluster" {
   source = "../../modules/cluster"
 
-  name = local.name
+  name               = local.name
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
 }
 
 module "load_balancer" {
@@ -47,6 +49,7 @@ module "service" {
   subnet_ids        = var.private_subnet_ids
   security_group_id = var.security_group_ids.workload
   cluster_arn       = module.cluster.arn
+  cluster_name      = module.cluster.name
   listener_arn      = module.load_balancer.listener_arn
   repository_url    = module.registry[each.key].url
   repository_arn    = module.registry[each.key].arn
@@ -63,6 +66,8 @@ module "service" {
   health_grace_seconds = each.value.health_grace_seconds
   cpu                  = each.value.cpu
   memory               = each.value.memory
+  min_count            = each.value.min_count
+  max_count            = each.value.max_count
   stop_timeout         = each.value.stop_timeout
   spot                 = each.value.spot
   log_retention_days   = var.log_retention_days

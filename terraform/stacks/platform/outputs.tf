@@ -13,6 +13,11 @@ output "load_balancer_arn" {
   value       = module.load_balancer.arn
 }
 
+output "load_balancer_arn_suffix" {
+  description = "Load balancer as its metrics name it."
+  value       = module.load_balancer.arn_suffix
+}
+
 output "url" {
   description = "Where the platform is served."
   value       = module.load_balancer.url
@@ -27,14 +32,15 @@ output "workloads" {
   description = "What a release of each workload needs to know."
   value = {
     for name, service in module.service : name => {
-      repository_url      = module.registry[name].url
-      repository_name     = module.registry[name].name
-      service_name        = service.service_name
-      task_family         = service.task_family
-      task_definition_arn = service.task_definition_arn
-      container_name      = service.container_name
-      log_group_name      = service.log_group_name
-      target_group_arn    = service.target_group_arn
+      repository_url          = module.registry[name].url
+      repository_name         = module.registry[name].name
+      service_name            = service.service_name
+      task_family             = service.task_family
+      task_definition_arn     = service.task_definition_arn
+      container_name          = service.container_name
+      log_group_name          = service.log_group_name
+      target_group_arn        = service.target_group_arn
+      target_group_arn_suffix = service.target_group_arn_suffix
     }
   }
 }

@@ -90,6 +90,7 @@ variable "workloads" {
     Workloads by name.
     path_patterns: paths of the load balancer that belong to it, and priority: the order in which they are tried.
     port, health_path: where the container listens and answers 200. cpu, memory: size of a task in Fargate's steps.
+    min_count, max_count: between which autoscaling moves; desired_count: tasks of the first release, between those.
     stop_timeout, health_grace_seconds: seconds from SIGTERM to SIGKILL, and after a start without health checks counting.
     spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret.
   EOT
@@ -100,6 +101,9 @@ variable "workloads" {
     health_path          = string
     cpu                  = optional(number, 256)
     memory               = optional(number, 512)
+    min_count            = optional(number, 2)
+    max_count            = optional(number, 10)
+    desired_count        = optional(number)
     stop_timeout         = optional(number, 30)
     health_grace_seconds = optional(number, 30)
     spot                 = optional(bool, false)
@@ -115,5 +119,11 @@ variable "workloads" {
   validation {
     condition     = length(distinct(flatten([for workload in var.workloads : workload.path_patterns]))) == length(flatten([for workload in var.workloads : workload.path_patterns]))
     error_message = "workloads have the path_patterns ${jsonencode({ for name, workload in var.workloads : name => workload.path_patterns })}, of which some are the same, so the later rule would never match: give each path to one workload."
+  }
+
+  validation {
+    # A release sets the count before autoscaling knows of it; outside of its limits the two would undo each other.
+    condition     = alltrue([for workload in var.workloads : contains(range(workload.min_count, workload.max_count + 1), coalesce(workload.desired_count, workload.min_count))])
+    error_message = "workloads have counts of which a desired_count is not within min_count and max_count: ${jsonencode({ for name, workload in var.workloads : name => [workload.min_count, workload.desired_count, workload.max_count] })} (min, desired, max). Mend that one."
   }
 }

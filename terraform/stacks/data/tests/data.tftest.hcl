@@ -1,4 +1,12 @@
 mock_provider "aws" {
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/drydock-dev-database-proxy" }
+  }
+
+  mock_resource "aws_db_proxy_default_target_group" {
+    defaults = { name = "default" }
+  }
+
   mock_resource "aws_db_instance" {
     defaults = {
       master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1" }]
@@ -14,7 +22,7 @@ variables {
   cost_center         = "trading"
   vpc_id              = "vpc-1"
   isolated_subnet_ids = ["subnet-1", "subnet-2"]
-  security_group_ids  = { load_balancer = "sg-1", workload = "sg-2", database = "sg-3", cache = "sg-4" }
+  security_group_ids  = { load_balancer = "sg-1", workload = "sg-2", database = "sg-3", database_proxy = "sg-5", cache = "sg-4" }
   kms_key_arn         = "arn:aws:kms:us-east-1:123456789012:key/data"
 }
 
@@ -32,6 +40,29 @@ run "defaults_are_the_safe_side" {
   assert {
     condition     = output.cache_tls && output.cache_port == 6379 && output.database_port == 5432
     error_message = "releases build their addresses from these outputs"
+  }
+}
+
+run "a_proxy_only_where_it_is_asked_for" {
+  assert {
+    condition     = output.database_proxy_address == null && output.database_proxy_name == null && output.database_max_connections == 80
+    error_message = "without database.proxy there must be no proxy, and its address must say so"
+  }
+}
+
+run "the_proxy_stands_before_this_database" {
+  variables {
+    database = { proxy = true, max_connections = 60 }
+  }
+
+  assert {
+    condition     = output.database_proxy_name == "drydock-dev" && output.database_proxy_address != null
+    error_message = "with database.proxy workloads can be led to its address"
+  }
+
+  assert {
+    condition     = output.database_max_connections == 60
+    error_message = "the alarm's threshold follows from the server's limit"
   }
 }
 

@@ -11,6 +11,7 @@ variables {
   engine_version        = "17"
   allocated_storage     = 20
   max_allocated_storage = 100
+  max_connections       = 60
   multi_az              = true
   backup_retention_days = 7
   deletion_protection   = true
@@ -48,6 +49,17 @@ run "the_database_is_closed_encrypted_and_backed_up" {
   }
 
   assert {
+    condition = {
+      for parameter in aws_db_parameter_group.this.parameter : parameter.name => "${parameter.value} ${parameter.apply_method}"
+      } == {
+      max_connections                     = "60 pending-reboot"
+      idle_in_transaction_session_timeout = "0 immediate"
+      "rds.force_ssl"                     = "1 immediate"
+    }
+    error_message = "max_connections takes a reboot; sessions idle in a transaction are left to the runbook"
+  }
+
+  assert {
     condition     = aws_db_parameter_group.this.family == "postgres17" && aws_db_parameter_group.this.name == "drydock-dev-postgres17"
     error_message = "the parameter group must follow the major version"
   }
@@ -77,6 +89,7 @@ run "wrong_inputs_are_refused" {
     instance_class        = "t4g.micro"
     engine_version        = "mysql8"
     max_allocated_storage = 10
+    max_connections       = 10
     backup_retention_days = 90
   }
 
@@ -87,6 +100,7 @@ run "wrong_inputs_are_refused" {
     var.instance_class,
     var.engine_version,
     var.max_allocated_storage,
+    var.max_connections,
     var.backup_retention_days,
   ]
 }

@@ -23,7 +23,7 @@ run "every_tier_and_group_is_put_out" {
   }
 
   assert {
-    condition     = join(" ", keys(output.security_group_ids)) == "cache database load_balancer workload"
+    condition     = join(" ", keys(output.security_group_ids)) == "cache database database_proxy load_balancer workload"
     error_message = "data and platform find their security groups by these names"
   }
 }
@@ -42,7 +42,7 @@ run "wrong_inputs_are_refused" {
   expect_failures = [var.environment, var.account_id, var.region, var.owner, var.cost_center]
 }
 
-run "the_key_lets_cloudwatch_logs_in" {
+run "the_key_lets_cloudwatch_in" {
   module {
     source = "../../modules/encryption_key"
   }
@@ -51,6 +51,7 @@ run "the_key_lets_cloudwatch_logs_in" {
     name                  = "drydock-dev-data"
     description           = "test"
     allow_cloudwatch_logs = true
+    alarm_topic           = "drydock-dev-alarms"
   }
 
   assert {
@@ -64,6 +65,33 @@ run "the_key_lets_cloudwatch_logs_in" {
       try(statement.Principal.Service, "") == "logs.us-east-1.amazonaws.com" && can(statement.Condition.ArnLike)
     ])
     error_message = "CloudWatch Logs may use the key, for log groups of this account only"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      statement.Condition.StringEquals if try(statement.Principal.Service, "") == "cloudwatch.amazonaws.com"
+      ] == [{
+        "aws:SourceAccount"                      = "123456789012"
+        "kms:EncryptionContext:aws:sns:topicArn" = "arn:aws:sns:us-east-1:123456789012:drydock-dev-alarms"
+    }]
+    error_message = "alarms of this account may use the key, for messages to their topic only"
+  }
+}
+
+run "the_key_lets_nobody_in_unasked" {
+  module {
+    source = "../../modules/encryption_key"
+  }
+
+  variables {
+    name        = "drydock-dev-data"
+    description = "test"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Sid] == ["AccountDecidesThroughIam"]
+    error_message = "without being asked to, the key must serve no AWS service"
   }
 }
 

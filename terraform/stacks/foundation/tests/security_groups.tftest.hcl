@@ -15,6 +15,11 @@ mock_provider "aws" {
   }
 
   override_resource {
+    target = aws_security_group.database_proxy
+    values = { id = "sg-proxy" }
+  }
+
+  override_resource {
     target = aws_security_group.cache
     values = { id = "sg-cache" }
   }
@@ -54,6 +59,25 @@ run "only_the_load_balancer_is_open" {
   assert {
     condition     = aws_vpc_security_group_egress_rule.workload_to_https.from_port == 443 && aws_vpc_security_group_egress_rule.workload_to_https.to_port == 443
     error_message = "workloads may leave the VPC by HTTPS only"
+  }
+}
+
+run "the_proxy_stands_between" {
+  module {
+    source = "../../modules/security_groups"
+  }
+
+  assert {
+    condition = [
+      for rule in [
+        aws_vpc_security_group_egress_rule.workload_to_database_proxy, aws_vpc_security_group_ingress_rule.workload_to_database_proxy,
+        aws_vpc_security_group_egress_rule.database_proxy_to_database, aws_vpc_security_group_ingress_rule.database_proxy_to_database,
+      ] : "${rule.security_group_id} ${rule.referenced_security_group_id} ${rule.from_port}"
+      ] == [
+      "sg-workload sg-proxy 5432", "sg-proxy sg-workload 5432",
+      "sg-proxy sg-database 5432", "sg-database sg-proxy 5432",
+    ]
+    error_message = "workloads reach the proxy, the proxy reaches the database, on the database's port and no other way"
   }
 }
 

@@ -48,6 +48,26 @@ run "each_workload_is_put_out" {
   }
 }
 
+run "the_first_count_lies_within_the_limits" {
+  command = plan
+
+  variables {
+    workloads = {
+      hello = {
+        path_patterns = ["/*"]
+        priority      = 1000
+        port          = 8080
+        health_path   = "/health"
+        min_count     = 2
+        max_count     = 4
+        desired_count = 1
+      }
+    }
+  }
+
+  expect_failures = [var.workloads]
+}
+
 run "workloads_must_not_claim_the_same" {
   command = plan
 

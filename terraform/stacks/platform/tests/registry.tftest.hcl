@@ -52,6 +52,7 @@ run "an_unknown_insight_is_refused" {
 
   variables {
     container_insights = "on"
+    log_retention_days = 7
   }
 
   expect_failures = [var.container_insights]

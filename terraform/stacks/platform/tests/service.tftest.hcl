@@ -40,6 +40,7 @@ variables {
   subnet_ids          = ["subnet-1", "subnet-2"]
   security_group_id   = "sg-workload"
   cluster_arn         = "arn:aws:ecs:us-east-1:123456789012:cluster/drydock-dev"
+  cluster_name        = "drydock-dev"
   listener_arn        = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/1"
   repository_url      = "123456789012.dkr.ecr.us-east-1.amazonaws.com/drydock-dev/trading_api"
   repository_arn      = "arn:aws:ecr:us-east-1:123456789012:repository/drydock-dev/trading_api"
@@ -51,6 +52,8 @@ variables {
   health_path         = "/health"
   cpu                 = 256
   memory              = 512
+  min_count           = 2
+  max_count           = 4
   log_retention_days  = 7
 }
 
@@ -173,6 +176,50 @@ run "spot_keeps_one_ordinary_task_and_no_database_no_secret" {
     ])
     error_message = "a workload without a database must not be able to read its secret"
   }
+}
+
+run "autoscaling_owns_the_count_within_limits" {
+  module {
+    source = "../../modules/service"
+  }
+
+  assert {
+    condition     = aws_appautoscaling_target.this.min_capacity == 2 && aws_appautoscaling_target.this.max_capacity == 4 && aws_appautoscaling_target.this.resource_id == "service/drydock-dev/trading_api"
+    error_message = "the service must scale between its own limits"
+  }
+
+  assert {
+    condition     = aws_appautoscaling_policy.cpu.target_tracking_scaling_policy_configuration[0].target_value == 70 && aws_appautoscaling_policy.cpu.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].predefined_metric_type == "ECSServiceAverageCPUUtilization"
+    error_message = "the service must scale to hold its CPU at 70 %"
+  }
+}
+
+run "no_task_at_all_is_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    min_count = 0
+  }
+
+  expect_failures = [var.min_count]
+}
+
+run "limits_the_wrong_way_round_are_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    max_count = 1
+  }
+
+  expect_failures = [var.max_count]
 }
 
 run "wrong_inputs_are_refused" {

@@ -1,0 +1,14 @@
+output "name" {
+  description = "Name of the alarm."
+  value       = aws_cloudwatch_metric_alarm.this.alarm_name
+}
+
+output "arn" {
+  description = "ARN of the alarm."
+  value       = aws_cloudwatch_metric_alarm.this.arn
+}
+
+output "runbook" {
+  description = "Runbook that answers the alarm."
+  value       = var.runbook
+}

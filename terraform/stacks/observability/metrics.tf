@@ -1,0 +1,10 @@
+# Where AWS keeps what alarms and dashboard look at.
+locals {
+  load_balancer = { LoadBalancer = var.load_balancer_arn_suffix }
+
+  # A workload as seen by the load balancer, and as seen by ECS.
+  target = { for name, workload in var.workloads : name => merge(local.load_balancer, { TargetGroup = workload.target_group_arn_suffix }) }
+  tasks  = { for name, workload in var.workloads : name => { ClusterName = var.cluster_name, ServiceName = workload.service_name } }
+
+  instance = { DBInstanceIdentifier = var.database.identifier }
+}

@@ -1,0 +1,60 @@
+mock_provider "aws" {
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:us-east-1:123456789012:drydock-dev-alarms" }
+  }
+}
+
+variables {
+  environment              = "dev"
+  account_id               = "123456789012"
+  region                   = "us-east-1"
+  owner                    = "platform"
+  cost_center              = "trading"
+  kms_key_arn              = "arn:aws:kms:us-east-1:123456789012:key/data"
+  load_balancer_arn_suffix = "app/drydock-dev/1"
+  cluster_name             = "drydock-dev"
+  database                 = { identifier = "drydock-dev", max_connections = 81 }
+  cache_nodes              = ["drydock-dev-001", "drydock-dev-002"]
+
+  workloads = {
+    trading_api = { service_name = "trading_api", target_group_arn_suffix = "targetgroup/trading/1", log_group_name = "/drydock-dev/trading_api" }
+  }
+}
+
+run "every_alarm_has_its_runbook" {
+  assert {
+    condition = output.alarms == {
+      drydock-dev-trading_api-5xx      = "high-5xx"
+      drydock-dev-trading_api-latency  = "high-5xx"
+      drydock-dev-trading_api-cpu      = "high-5xx"
+      drydock-dev-trading_api-impaired = "high-5xx"
+      drydock-dev-trading_api-tasks    = "ecs-tasks-flapping"
+      drydock-dev-load-balancer-5xx    = "high-5xx"
+      drydock-dev-database-connections = "db-connections-exhausted"
+    }
+    error_message = "runbooks and drills find the alarms by these names"
+  }
+
+  assert {
+    condition     = output.notification_topic_arn == "arn:aws:sns:us-east-1:123456789012:drydock-dev-alarms" && output.dashboard_name == "drydock-dev"
+    error_message = "runbooks notify the topic that the alarms do"
+  }
+}
+
+run "the_connections_threshold_follows_from_the_limit" {
+  assert {
+    condition     = local.alarms["database-connections"].threshold == 64
+    error_message = "80 % of 81 connections are 64 whole ones"
+  }
+}
+
+run "wrong_inputs_are_refused" {
+  command = plan
+
+  variables {
+    load_balancer_arn_suffix = "drydock-dev"
+    database                 = { identifier = "drydock-dev", max_connections = 0 }
+  }
+
+  expect_failures = [var.load_balancer_arn_suffix, var.database]
+}

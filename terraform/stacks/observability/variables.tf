@@ -1,0 +1,59 @@
+variable "kms_key_arn" {
+  description = "Key for notifications at rest; its policy lets CloudWatch use it for this environment's topic."
+  type        = string
+  nullable    = false
+}
+
+variable "subscriptions" {
+  description = "Who is told of alarms, by a name of your choice: protocol email or https, and endpoint."
+  type        = map(object({ protocol = string, endpoint = string }))
+  default     = {}
+  nullable    = false
+}
+
+variable "load_balancer_arn_suffix" {
+  description = "Load balancer as its metrics name it: app/<name>/<id>."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.load_balancer_arn_suffix, "app/")
+    error_message = "load_balancer_arn_suffix is \"${var.load_balancer_arn_suffix}\", which is no dimension of an application load balancer's metrics: give the platform stack's output load_balancer_arn_suffix."
+  }
+}
+
+variable "cluster_name" {
+  description = "ECS cluster of the workloads, with Container Insights."
+  type        = string
+  nullable    = false
+}
+
+variable "workloads" {
+  description = "Workloads by name, as the platform stack puts them out."
+  type = map(object({
+    service_name            = string
+    target_group_arn_suffix = string
+  }))
+  nullable = false
+}
+
+variable "database" {
+  description = "Database as the data stack puts it out: identifier, its limit of connections, its proxy's name or null."
+  type = object({
+    identifier      = string
+    max_connections = number
+    proxy_name      = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = var.database.max_connections > 0
+    error_message = "database.max_connections is ${var.database.max_connections}, of which no share is a sensible threshold: give the data stack's output database_max_connections."
+  }
+}
+
+variable "cache_nodes" {
+  description = "Nodes of the cache by identifier."
+  type        = list(string)
+  nullable    = false
+}
