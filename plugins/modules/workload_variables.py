@@ -116,6 +116,7 @@ def roll_out(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     old = variables_of(container_of(definition, want["container"]))
     variables = {name: str(value) for name, value in want["variables"].items()}
     differ = {name: value for name, value in variables.items() if old.get(name) != value}
+    wanted = changed_definition(definition, want["container"], differ)
     note = f"restart every task of {want['service']}\n" if want["restart"] else ""
     result: dict[str, Any] = {
         "changed": bool(differ or want["restart"]),
@@ -150,7 +151,6 @@ def roll_out(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     revision = before
     if differ:
         tags = {"tags": answer["tags"]} if answer.get("tags") else {}
-        wanted = changed_definition(definition, want["container"], differ)
         made = ecs.register_task_definition(**wanted, **tags)
         revision = made["taskDefinition"]["taskDefinitionArn"]
     updated = ecs.update_service(**named, taskDefinition=revision, forceNewDeployment=True)

@@ -135,6 +135,8 @@ def test_the_cache_takes_writes_and_its_replicas_have_them(
     facts: dict[str, Any], data: dict[str, Any]
 ) -> None:
     target = failover.CacheTarget(data["cache_identifier"], facts["region"], "check")
+    if len(target.describe()["MemberClusters"]) < 2:
+        pytest.skip("this environment's cache has no replica (cache.replicas)")
     assert eventually(lambda: target.readiness()[0]) == []
     with contextlib.closing(target.writer()) as writer:
         assert writer.write(1)

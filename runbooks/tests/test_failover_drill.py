@@ -1,6 +1,11 @@
 """After a failover all is as before: primary writable, copies in sync, the API serves."""
 
-from data_checks import (  # noqa: F401 (pytest finds checks and fixtures by their names)
+import pytest
+
+# What an assert compared is shown for checks that come from elsewhere too.
+pytest.register_assert_rewrite("data_checks")
+
+from data_checks import (  # noqa: E402, F401 (pytest finds checks and fixtures by their names)
     connection,
     data,
     host,
