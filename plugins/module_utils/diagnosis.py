@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ansible_collections.drydock.ops.plugins.module_utils.observation import (
     BUSY_WORDS,
@@ -107,11 +107,12 @@ def _distance(seen: Observation, release: Release) -> float:
     return max(0.0, ((seen.began or seen.at) - done) / seen.period)
 
 
-def last_good(seen: Observation, bad: Release, *, proven: bool = False) -> Release | None:
-    """The newest successful release before the bad one, of a revision that did not fail.
+def good_ones(seen: Observation, bad: Release, *, proven: bool = False) -> Iterator[Release]:
+    """Yield the successful releases before the bad one, of revisions that did not fail, the
+    newest first.
 
     Args:
-        proven: accept only one that was measured to serve well.
+        proven: only those that were measured to serve well.
     """
     index = list(seen.releases).index(bad)
     blamed = {release.definition for release in seen.releases[: index + 1]} | {seen.current}
@@ -123,8 +124,12 @@ def last_good(seen: Observation, bad: Release, *, proven: bool = False) -> Relea
         if release.lacks or (release.share is not None and release.share >= ERROR_SHARE):
             blamed.add(release.definition)
             continue
-        return release
-    return None
+        yield release
+
+
+def last_good(seen: Observation, bad: Release, *, proven: bool = False) -> Release | None:
+    """Return the newest of good_ones, None where there is none."""
+    return next(good_ones(seen, bad, proven=proven), None)
 
 
 def bad_deploy(seen: Observation) -> Finding:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.drydock.ops.plugins.module_utils.diagnosis import (
     FAR_PERIODS,
     NEAR_PERIODS,
-    last_good,
+    good_ones,
     rollback,
     suspected,
 )
@@ -180,7 +180,7 @@ def diagnose(
 def _return_to(
     seen: Observation, found: TaskDiagnosis, typical: Death, needs: dict[str, Needs]
 ) -> None:
-    """Find the earlier revision that would start; says why there is none."""
+    """Find the newest earlier revision that would start; says why there is none."""
     up = [task for task in seen.tasks if task.definition == seen.current
           and task.target in ("healthy", "") and task.age > NEAR_PERIODS * seen.period]  # fmt: skip
     running = next((one for one in seen.releases if one.definition == seen.current), None)
@@ -195,25 +195,31 @@ def _return_to(
             f"{len(up)} tasks of {seen.current} have long been up: it did not begin with a release"
         )
         return
-    target = last_good(seen, running)
-    if target is None:
+    others = list(good_ones(seen, running))
+    if not others:
         found.contra.append("there is no earlier deployment to return to")
         return
-    then, now = needs.get(target.definition, Needs()), needs.get(seen.current, Needs())
-    missing = typical.missing
-    same = {
+    for target in others:
+        if not _same(found.cause, typical, needs, seen.current, target.definition):
+            found.target = target
+            lacks = "does not need what is missing" if cannot_start else "stayed up"
+            found.pro.append(f"{target.definition} before it {lacks}")
+            return
+    names = ", ".join(dict.fromkeys(one.definition for one in others))
+    found.contra.append(f"what was complete before it ({names}) needs the same, so it would not "
+                        "start either")  # fmt: skip
+
+
+def _same(cause: str, typical: Death, needs: dict[str, Needs], current: str, other: str) -> bool:
+    """Whether another revision would fail of the same."""
+    then, now = needs.get(other, Needs()), needs.get(current, Needs())
+    return {
         "image": bool(then.images & now.images),
-        "secret": any(secret.startswith(missing) for secret in then.secrets),
+        "secret": any(secret.startswith(typical.missing) for secret in then.secrets),
         "logs": True,  # every revision writes to the workload's one log group
         "network": True,  # a revision has no network of its own
         "memory": then.images == now.images and then.memory == now.memory,
-    }.get(found.cause, False)
-    if same:
-        found.contra.append(f"{target.definition} before it needs the same, so it would not start")
-        return
-    found.target = target
-    found.pro.append(f"{target.definition} before it does not need what is missing"
-                     if cannot_start else f"{target.definition} before it stayed up")  # fmt: skip
+    }.get(cause, False)
 
 
 def decide(seen: Observation, found: TaskDiagnosis) -> dict:

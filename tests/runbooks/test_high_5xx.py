@@ -1,0 +1,160 @@
+"""high-5xx: four faults that look alike from outside, told apart and mended or handed over."""
+
+import json
+import threading
+
+import pytest
+import requests
+
+from tests.platform.conftest import wait_for
+from tests.platform.site import load, play
+
+from .drill import Platform, Rehearsal, left_alone, rehearse
+
+RUNBOOK = "high-5xx"
+WORKLOAD = ("-e", "workload=trading_api")
+API = "/api/trading"
+
+
+@pytest.fixture(scope="module")
+def order(platform: Platform) -> str:
+    """An order's address: it is read from the database each time, never from a cache."""
+    body = {"symbol": "SOL-USD", "side": "buy", "quantity": "1", "price": "150.25"}
+    made = requests.post(
+        f"{platform.url}{API}/orders",
+        json=body,
+        headers={"Idempotency-Key": "drills-of-high-5xx"},
+        timeout=10,
+    )
+    assert made.status_code in (200, 201), made.text
+    return f"{platform.url}{API}/orders/{made.json()['id']}"
+
+
+def _definition(platform: Platform) -> str:
+    return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
+
+
+def test_a_bad_release_is_rolled_back(platform: Platform, order: str) -> None:
+    """A time-out that no statement keeps: /health stays green, so ECS calls it a success."""
+    before = _definition(platform)
+    with load(order, threads=2, pause=0.05):
+        done = rehearse(
+            platform,
+            RUNBOOK,
+            *WORKLOAD,
+            alarm="trading_api-5xx",
+            inject=lambda: platform.fault(
+                "deploy", "trading_api", "--set", "DATABASE_COMMAND_TIMEOUT=0.0001"
+            ),
+            says=("bad_deploy", f"run {before} instead of"),
+            # The revision that is bad is named in the diff of both, with what it has of its own.
+            shows=("DATABASE_COMMAND_TIMEOUT",),
+            control=100,
+        )
+    assert _definition(platform) == before
+    _one_action(done, "run " + before)
+
+
+def test_a_task_that_fails_alone_is_replaced(platform: Platform, order: str) -> None:
+    """Its health check passes, so neither the load balancer nor ECS takes it away."""
+    before = {task["id"] for task in platform.tasks("trading_api")}
+    with load(order, threads=4, pause=0.05):
+        done = rehearse(
+            platform,
+            RUNBOOK,
+            *WORKLOAD,
+            alarm="trading_api-5xx",
+            inject=lambda: platform.fault("errors", "trading_api", "--tasks", "1"),
+            says=("sick_tasks", "stop task"),
+            control=100,
+        )
+    # One was replaced, not more.
+    assert len(before & {task["id"] for task in platform.tasks("trading_api")}) == len(before) - 1
+    _one_action(done, "stop task")
+
+
+def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
+    """The database is a little slower than usual, which nobody would notice but for the crowd.
+
+    Each request holds one of a task's ten connections for a third of a second, so two tasks serve
+    some sixty a second, and their processors, which autoscaling looks at, have little to do.
+    """
+    platform.fault("slow", "database", "--delay", "150ms")
+    crowd = Crowd(order, 90)
+    try:
+        done = rehearse(
+            platform,
+            RUNBOOK,
+            *WORKLOAD,
+            alarm="trading_api-latency",
+            inject=crowd.come,
+            says=("overload", "run 4 tasks instead of 2"),
+            control=100,
+        )
+    finally:
+        crowd.go()
+        # What the drill has scaled out, and autoscaling would take back in a quarter of an hour.
+        name = platform.service_name("trading_api")
+        platform.cloud.client("ecs").update_service(
+            cluster=platform.cluster, service=name, desiredCount=2
+        )
+    _one_action(done, "4 tasks instead of 2")
+
+
+def test_exhausted_connections_are_handed_over(platform: Platform, order: str) -> None:
+    """Neither a roll back nor more tasks would help: they would want connections too."""
+    platform.fault(
+        "fill-connections", "database", "--share", "100%", "--state", "idle-in-transaction",
+        "--reopen",
+    )  # fmt: skip
+    crowd = Crowd(order, 60)
+    before = _definition(platform)
+    try:
+        crowd.come()
+        wait_for(lambda: platform.alarm("trading_api-5xx") == "ALARM", 90, "5xx alarm is red")
+        for more in (("--check",), ()):
+            mark = platform.mark()
+            run = play(f"runbooks/{RUNBOOK}", *WORKLOAD, *more)
+            assert "dependency" in run.output, run.output[-5000:]
+            assert "runbooks/db-connections-exhausted.yml" in run.output, run.output[-5000:]
+            left_alone(platform, mark)
+            assert (run.code == 0) == bool(more), run.output[-5000:]
+    finally:
+        crowd.go()
+    assert _definition(platform) == before
+    assert len(platform.tasks("trading_api")) == 2
+
+
+def _one_action(done: Rehearsal, words: str) -> None:
+    actions = done.record["runbook"]["actions"]
+    assert len(actions) == 1, json.dumps(actions, indent=1)
+    assert words in actions[0]["what"]
+
+
+class Crowd:
+    """People who all want the same at once, each waiting for the answer before asking again."""
+
+    def __init__(self, url: str, people: int) -> None:
+        self._url, self._people = url, people
+        self._gone = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def come(self) -> None:
+        self._threads = [
+            threading.Thread(target=self._ask, daemon=True) for _ in range(self._people)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def go(self) -> None:
+        self._gone.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def _ask(self) -> None:
+        session = requests.Session()
+        while not self._gone.is_set():
+            try:
+                session.get(self._url, timeout=10)
+            except requests.RequestException:
+                self._gone.wait(0.5)
