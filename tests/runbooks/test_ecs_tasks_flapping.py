@@ -1,4 +1,4 @@
-"""ecs-tasks-flapping: what a task needs to start goes away while it runs, and then the task does."""
+"""ecs-tasks-flapping: what a task needs to start goes away while it runs; then the task goes."""
 
 import contextlib
 import json
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from drydock.faults.release import worse
 from tests.platform.conftest import wait_for
 
 from .drill import Platform, rehearse
@@ -30,12 +31,9 @@ class Releases:
 
     def definition(self) -> dict:
         shown = self.ecs.describe_task_definition(taskDefinition=self.current, include=["TAGS"])
-        keys = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions",
-                "volumes", "requiresCompatibilities", "cpu", "memory", "runtimePlatform")  # fmt: skip
-        found = {
-            key: shown["taskDefinition"][key] for key in keys if key in shown["taskDefinition"]
+        return worse(shown["taskDefinition"], {"set": {"DRILL_RELEASE": "1"}}) | {
+            "tags": shown["tags"]
         }
-        return found | {"tags": shown["tags"]}
 
     def release(self, **container: object) -> str:
         """Releases the current revision with a changed container; waits until it is complete."""
