@@ -41,6 +41,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             state["early"] += not checked
             if self.path.startswith("/slow"):
                 time.sleep(float(self.path.split("=")[1]))
+            if self.path == "/drop":
+                self.close_connection = True
+                return
+            if self.path == "/fail":
+                code = 500
         data = json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(data)))
@@ -493,3 +498,83 @@ def test_listeners_speak_tls(web: Web) -> None:
     seen = wait_for(ask, 10, "the HTTPS listener answers")
     assert seen["name"] == ip and seen["headers"]["x-forwarded-proto"] == "https"
     acm.delete_certificate(CertificateArn=certificate)
+
+
+class Metrics:
+    """What CloudWatch says of the load balancer since this was made."""
+
+    def __init__(self, web: Web):
+        self._web, self._since = web, time.time() - 1
+        self.balancer = {"LoadBalancer": web.arn.split(":loadbalancer/")[1]}
+
+    def group(self, name: str) -> dict[str, str]:
+        return {**self.balancer, "TargetGroup": self._web.groups[name].split(":")[-1]}
+
+    def __call__(
+        self, name: str, dimensions: dict[str, str], statistic: str = "Sum"
+    ) -> float | None:
+        """One value of all that was measured; None when nothing was."""
+        extended = statistic.startswith("p")
+        rows = self._web.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB", MetricName=name, Period=3600,
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+            StartTime=self._since - 3600, EndTime=time.time() + 3600,
+            **({"ExtendedStatistics": [statistic]} if extended else {"Statistics": [statistic]}),
+        )["Datapoints"]  # fmt: skip
+        values = [row["ExtendedStatistics"][statistic] if extended else row[statistic]
+                  for row in rows]  # fmt: skip
+        return (max if extended or statistic == "Maximum" else sum)(values) if values else None
+
+
+def _status(url: str) -> int | None:
+    """Of an answer; None when the connection fails: HAProxy starts anew."""
+    try:
+        return get(url).status
+    except OSError:
+        return None
+
+
+def test_metrics_tell_the_target_s_errors_from_the_balancer_s_own(web: Web) -> None:
+    ip = web.add("one")
+    metrics = Metrics(web)
+    one, whole = metrics.group("one"), metrics.balancer
+    sent = {"/": 200, "/fail": 500, "/drop": 502}
+    before: list[int | None] = []  # answers of the target until a rule holds
+
+    def holds(where: str) -> bool:
+        before.append(_status(web.url(where)))
+        return before[-1] == 503
+
+    web.rule(1, path("/nobody"), web.forward("two"))
+    wait_for(lambda: holds("/nobody"), 5, "a group without targets says 503")
+    for where, status in sent.items():
+        for _ in range(3):
+            assert get(web.url(where)).status == status
+    web.rule(2, path("/fixed"), fixed(503))  # a reload: HAProxy's own counters begin anew
+    wait_for(lambda: holds("/fixed"), 5, "the rule holds")
+    assert get(web.url("/slow=0.4")).status == 200
+    good = 4 + before.count(200)
+    wait_for(
+        lambda: metrics("HTTPCode_Target_2XX_Count", one) == good, 15,
+        "the requests are in CloudWatch",
+    )  # fmt: skip
+    assert metrics("RequestCount", one) == metrics("RequestCount", whole) == good + 6
+    assert metrics("HTTPCode_Target_5XX_Count", one) == 3
+    assert metrics("HTTPCode_Target_5XX_Count", whole) == 3
+    assert metrics("HTTPCode_ELB_502_Count", whole) == 3
+    own = metrics("HTTPCode_ELB_503_Count", whole)
+    assert own >= 1 and metrics("HTTPCode_ELB_5XX_Count", whole) == 3 + own
+    assert metrics("HTTPCode_ELB_5XX_Count", one) is None
+    assert metrics("HTTP_Fixed_Response_Count", whole) == 1
+    assert 0.4 <= metrics("TargetResponseTime", one, "p99") < 2
+    assert metrics("TargetResponseTime", one, "p50") < 0.4
+    assert metrics("HealthyHostCount", one, "Maximum") == 1
+    assert metrics("HealthyHostCount", metrics.group("two"), "Maximum") == 0
+
+    # Nobody at the target's address: the balancer's 504, and a connection that failed.
+    web.end(ip)
+    assert get(web.url()).status == 504
+    wait_for(lambda: metrics("TargetConnectionErrorCount", one), 15, "the failure is counted")
+    assert metrics("HTTPCode_ELB_504_Count", whole) == 1
+    wait_for(lambda: metrics("UnHealthyHostCount", one, "Maximum") == 1, 30, "it is unhealthy")
+    assert metrics("HTTPCode_Target_5XX_Count", one) == 3

@@ -60,6 +60,8 @@ class Engine:
                     life.start(self._pull)
             life.watch()
         except DrydockError as error:
+            if str(error).startswith("CannotPull"):  # AWS says it of the container too
+                self.update(task, container_reason=str(error))
             self.stop(task, "TaskFailedToStart", str(error))
         except Exception as error:
             log.exception("task %s failed", task.id)
