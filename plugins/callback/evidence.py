@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import multiprocessing
 import os
 import re
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +15,10 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible_collections.drydock.ops.plugins.module_utils import report, sessions
+from ansible_collections.drydock.ops.plugins.module_utils.redaction import redact
+from ansible_collections.drydock.ops.plugins.module_utils.runs import end_sessions, process_start
 
 DOCUMENTATION = r"""
 name: evidence
@@ -24,6 +31,10 @@ description:
   - The record holds playbook, start, end, counts per host, the names of tasks that changed
     something, the sentences that tasks return as RV(ignore:evidence), and messages of failures.
     Of tasks with no_log it holds the name alone; what looks like a secret is masked.
+  - Of a runbook it also holds what tasks return as RV(ignore:runbook_evidence), and a report in
+    HTML is written beside it.
+  - A runbook that is broken off by Ctrl-C, SIGTERM or SIGHUP gets no rescue from Ansible. Its
+    steps are undone here, its lock is given back and people are told, before the process ends.
   - Runs against an unknown environment leave nothing.
 options:
   home:
@@ -33,34 +44,8 @@ options:
 author: [Drydock]
 """
 
-SCHEMA = 1
-MAX_MESSAGE = 4000
-MASK = "(redacted)"
-SECRETS = (
-    (
-        re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.S
-        ),
-        MASK,
-    ),
-    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
-    (re.compile(r"(://[^:/@\s]+:)[^@/\s]+(@)"), rf"\1{MASK}\2"),
-    (
-        re.compile(
-            r"((?:password|passwd|secret(?:_?access)?_?key|secret_?string|token|authorization)[\"']?\s*[:=]\s*)"
-            r"(\"[^\"]*\"|'[^']*'|[^\s,;}\"']+)",
-            re.I,
-        ),
-        rf"\1{MASK}",
-    ),
-)
-
-
-def redact(text: str) -> str:
-    """Return the text with what looks like a secret masked, cut to a readable length."""
-    for pattern, instead in SECRETS:
-        text = pattern.sub(instead, text)
-    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+SCHEMA = 2
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def moment() -> str:
@@ -78,6 +63,11 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
+        self.pid = os.getpid()
+        self.play: Any = None
+        self.stopped_by = 0
+        self.workers: list[list[str]] = []
+        self.runbooks: list[dict[str, Any]] = []
         self.begun = self.play_begun = time.monotonic()
         self.file: Path | None = None
         self.home: Path | None = None
@@ -104,9 +94,15 @@ class CallbackModule(CallbackBase):
         self.record["playbook"] = path.name
         home = self.get_option("home")
         self.home = Path(home) if home else path.parent.parent / ".drydock"
+        # Of a run that is broken off, nothing else of Ansible's comes to its end.
+        atexit.register(self._at_exit)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._end_play()
+        self.play = play
+        if "runbook_name" in play.vars:
+            for number in STOPS:
+                signal.signal(number, self._stop)
         self.play_begun = time.monotonic()
         self.record["plays"].append(
             {
@@ -159,6 +155,15 @@ class CallbackModule(CallbackBase):
             self.record["caller"] = str(content["caller"])
         for text in content.get("evidence") or []:
             self.record["notes"].append({**self._place(result), "text": redact(str(text))})
+        if isinstance(content.get("runbook_evidence"), dict):
+            self._note_runbook(content["runbook_evidence"])
+
+    def _note_runbook(self, news: dict[str, Any]) -> None:
+        """Keep what a task says of the runbook; a host's runbook after another's begins anew."""
+        if not self.runbooks or sessions.has_ended(self.runbooks[-1]):
+            self.runbooks.append({})
+        sessions.merge(self.runbooks[-1], news)
+        self._write()
 
     def _place(self, result: Any) -> dict[str, str]:
         return {
@@ -175,23 +180,100 @@ class CallbackModule(CallbackBase):
         bad = any(
             count["failures"] or count["unreachable"] for count in self.record["hosts"].values()
         )
-        self.record["outcome"] = "failed" if bad else "ok"
+        if self.runbooks and sessions.is_open(self.runbooks[-1]):
+            self._end_runbook("failed", "The run ended without its close.")
+        self._finish("failed" if bad else "ok")
+
+    def _finish(self, outcome: str) -> None:
+        self.record["outcome"] = outcome
         self.record["ended"] = moment()
         self.record["seconds"] = round(time.monotonic() - self.begun, 1)
         self._write()
         where = f" Evidence: {self.file}" if self.file else ""
+        if self.file and self.runbooks:
+            page = self.file.with_suffix(".html")
+            try:
+                self._put(page, report.render(self.record))
+                where += f" Report: {page}"
+            except Exception as error:
+                self._display.warning(f"The report could not be made: {error!r}")
         self._display.display(f"{self.record['playbook']} took {self.record['seconds']} s.{where}")
+
+    def _stop(self, number: int, _frame: Any) -> None:
+        """Stop the run at a signal, so that what it began can be undone at its exit.
+
+        Ansible's own handler lets SIGTERM end the process at once, and a second Ctrl-C too.
+        """
+        if os.getpid() != self.pid:  # a worker that was forked a moment ago
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        for one in STOPS:
+            signal.signal(one, self._have_patience)
+        self.stopped_by = number
+        for worker in multiprocessing.active_children():
+            self.workers.append([str(worker.pid), process_start(worker.pid or 0)])
+            worker.terminate()
+        raise KeyboardInterrupt
+
+    @staticmethod
+    def _have_patience(_number: int, _frame: Any) -> None:
+        os.write(2, b"\nWhat was begun is being undone; please wait for its end.\n")
+
+    def _at_exit(self) -> None:
+        if os.getpid() != self.pid or self.record["ended"] or not self.record["plays"]:
+            return
+        # A module that still works could change something after it was undone.
+        end_sessions(self.workers)
+        self._end_play()
+        name = signal.strsignal(self.stopped_by) if self.stopped_by else "no signal that was seen"
+        if self.runbooks and sessions.is_open(self.runbooks[-1]):
+            self._end_runbook("interrupted", f"The run was broken off ({name}).")
+        self._finish("interrupted")
+
+    def _end_runbook(self, outcome: str, reason: str) -> None:
+        variables = self._variables()
+        os.environ.update(
+            {key: str(value) for key, value in variables["operator_environment"].items()}
+        )
+        self._display.display(f"{reason} Undoing what was begun.")
+        for line in sessions.end(
+            self.runbooks[-1], outcome, reason, variables["notification_webhook"]
+        ):
+            self._display.display(f"  {redact(line)}")
+
+    def _variables(self) -> dict[str, Any]:
+        """Return what the run's own tasks would be told: AWS's variables, the webhook."""
+        manager = self.play.get_variable_manager()
+        host = manager._inventory.get_host(self.runbooks[-1]["host"])
+        known = manager.get_vars(play=self.play, host=host)
+        templar = Templar(loader=self.play._loader, variables=known)
+        return {
+            "operator_environment": templar.template(known.get("operator_environment") or {}),
+            "notification_webhook": templar.template(known.get("notification_webhook") or ""),
+        }
 
     def _end_play(self) -> None:
         if self.record["plays"]:
             self.record["plays"][-1]["seconds"] = round(time.monotonic() - self.play_begun, 1)
 
     def _write(self) -> None:
-        """Write the record whole, so that a reader never sees half of one."""
         if self.file is None:
             return
-        new = self.file.with_suffix(".new")
+        if self.runbooks:
+            # The one that acted; those of other hosts, where nothing was to do, beside it.
+            main = next((one for one in reversed(self.runbooks) if one.get("proceed")), None)
+            self.record["runbook"] = main or self.runbooks[-1]
+            self.record["other_runbooks"] = [
+                one for one in self.runbooks if one is not self.record["runbook"]
+            ]
+        self._put(self.file, json.dumps(self.record, indent=1, ensure_ascii=False))
+
+    @staticmethod
+    def _put(path: Path, text: str) -> None:
+        """Write a file whole, so that a reader never sees half of one."""
+        new = path.with_suffix(".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(self.record, file, indent=1, ensure_ascii=False)
-        new.replace(self.file)
+            file.write(text)
+        new.replace(path)

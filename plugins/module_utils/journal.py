@@ -28,8 +28,9 @@ class JournalRefused(Exception):
 class Journal:
     """The journal of one environment, seen by one run.
 
-    A step is a dict: step (text), state (begun, done, undone, kept), at (ISO 8601, UTC), calls
-    (list of {service, operation, parameters, region}; empty: can't be undone), keep, session.
+    A step is a dict: step (text), state (begun, done, undone, kept), at and done_at (ISO 8601,
+    UTC), calls (list of {service, operation, parameters, region}; empty: can't be undone), keep,
+    session.
     """
 
     def __init__(self, table_client: Any, table: str, environment: str, run: Run) -> None:
@@ -106,7 +107,8 @@ class Journal:
         """Mark the step as done: the change was made and took effect."""
         for index, entry in reversed(list(enumerate(self.read().get("steps", [])))):
             if entry["step"] == step and entry["state"] == "begun":
-                self._mark(index, {**entry, "state": "kept" if entry["keep"] else "done"})
+                state = "kept" if entry["keep"] else "done"
+                self._mark(index, {**entry, "state": state, "done_at": moment()})
                 return
         raise JournalRefused(f"Step {step!r} is not in the journal {self.name}: begin it first.")
 

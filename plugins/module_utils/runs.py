@@ -51,9 +51,9 @@ def parent(pid: int) -> int:
 
 
 def moment(seconds: float | None = None) -> str:
-    """Return a moment (seconds since the epoch; default: now) in UTC, to the second."""
+    """Return a moment (seconds since the epoch; default: now) in UTC, to the millisecond."""
     when = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def session() -> list[str]:
