@@ -37,12 +37,19 @@ def test_only_the_load_balancer_is_open_to_the_internet(
     assert opened <= {outputs["foundation"]["security_group_ids"]["load_balancer"]}
 
 
-@pytest.mark.parametrize("store", ["database", "cache"])
+@pytest.mark.parametrize(
+    ("store", "clients"),
+    [
+        ("database", {"workload", "database_proxy"}),
+        ("database_proxy", {"workload"}),
+        ("cache", {"workload"}),
+    ],
+)
 def test_only_workloads_reach_the_data(
-    groups: dict[str, dict[str, Any]], outputs: dict[str, Any], store: str
+    groups: dict[str, dict[str, Any]], outputs: dict[str, Any], store: str, clients: set[str]
 ) -> None:
     ids = outputs["foundation"]["security_group_ids"]
-    assert _sources(groups[ids[store]]) == {ids["workload"]}
+    assert _sources(groups[ids[store]]) == {ids[client] for client in clients}
 
 
 def test_isolated_subnets_have_no_way_to_the_internet(

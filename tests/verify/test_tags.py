@@ -30,6 +30,16 @@ READERS: dict[str, Callable[[Callable[[str], Any], str], list[dict[str, str]]]] 
     "elasticloadbalancing": lambda aws, arn: aws("elbv2").describe_tags(ResourceArns=[arn])[
         "TagDescriptions"
     ][0]["Tags"],
+    "sns": lambda aws, arn: aws("sns").list_tags_for_resource(ResourceArn=arn)["Tags"],
+    "cloudwatch": lambda aws, arn: aws("cloudwatch").list_tags_for_resource(ResourceARN=arn)[
+        "Tags"
+    ],
+    "application-autoscaling": lambda aws, arn: [
+        {"Key": key, "Value": value}
+        for key, value in aws("application-autoscaling")
+        .list_tags_for_resource(ResourceARN=arn)["Tags"]
+        .items()
+    ],
     "ec2": lambda aws, arn: aws("ec2").describe_tags(
         Filters=[{"Name": "resource-id", "Values": [arn.rpartition("/")[2]]}]
     )["Tags"],
