@@ -181,9 +181,12 @@ def set_state(one: Alarm, state: str, reason: str, reason_data: str | None) -> s
     """Moves an alarm into a state.
 
     Returns:
-        The state it was in, or None when that is the same and only the reason changed.
+        The state it was in; None when that is the same and only the reason changed, or when
+        the alarm was deleted meanwhile.
     """
     with lock:
+        if alarm(one.region, one.name) is not one:
+            return None
         old = {"stateValue": one.state, "stateReason": one.reason}
         if one.reason_data:
             old["stateReasonData"] = json.loads(one.reason_data)

@@ -1,6 +1,7 @@
 """CloudWatch end to end: what is measured turns alarms red and green, and people are told."""
 
 import json
+import socket
 import threading
 import time
 import uuid
@@ -54,14 +55,15 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def topic(cloud: Cloud, receiver: Receiver) -> Iterator[str]:
-    """A topic with a live web hook, and one where nobody answers."""
+    """A topic with a live web hook, and before it one that takes messages and never answers."""
     sns = cloud.client("sns")
     arn = sns.create_topic(Name=f"tests-{uuid.uuid4().hex[:8]}")["TopicArn"]
-    # 192.0.2.0/24 is for documentation: packets to it come to nothing.
-    sns.subscribe(TopicArn=arn, Protocol="http", Endpoint="http://192.0.2.1/dead")
-    sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
-    yield arn
-    sns.delete_topic(TopicArn=arn)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        endpoint = f"http://127.0.0.1:{hung.getsockname()[1]}/hung"
+        sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=endpoint)
+        sns.subscribe(TopicArn=arn, Protocol="http", Endpoint=receiver.url)
+        yield arn
+        sns.delete_topic(TopicArn=arn)
 
 
 def state(cloud: Cloud, name: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Alarms:
         except ApiError as error:
             log.warning("alarm %s can't be evaluated: %s", alarm.name, error)
             return
-        if verdict and verdict.state != alarm.state:
+        if verdict:
             self.move(alarm, verdict.state, verdict.reason, verdict.data)
 
     def _verdict(self, alarm: Alarm, end: int, now: float) -> Verdict | None:
@@ -89,12 +89,11 @@ class Alarms:
         ]
         if evaluation.too_few(given, points[-given["EvaluationPeriods"] :]):
             return None
-        return evaluation.evaluate(given, points, starts, now)
+        return evaluation.evaluate(given, points, starts, now, alarm.state)
 
     def move(self, alarm: Alarm, state: str, reason: str, data: str | None) -> None:
         """Puts an alarm into a state and takes its actions, if it was not in it."""
-        with cloudwatch.lock:
-            before = cloudwatch.set_state(alarm, state, reason, data)
+        before = cloudwatch.set_state(alarm, state, reason, data)
         if before:
             log.info("alarm %s: %s → %s: %s", alarm.name, before, state, reason)
             self._notifier.act(alarm, before)

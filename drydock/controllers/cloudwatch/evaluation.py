@@ -43,7 +43,11 @@ class Verdict:
 
 
 def evaluate(
-    alarm: Mapping[str, Any], points: Sequence[Point | None], starts: Sequence[int], now: float
+    alarm: Mapping[str, Any],
+    points: Sequence[Point | None],
+    starts: Sequence[int],
+    now: float,
+    current: str | None = None,
 ) -> Verdict | None:
     """Judges an alarm.
 
@@ -51,11 +55,12 @@ def evaluate(
         alarm: PutMetricAlarm's parameters.
         points: of the evaluation range, oldest first; None where there is no datapoint.
         starts: when the windows of the points begin.
+        current: the state it is in, if that is known.
 
     Returns:
         None when the alarm keeps the state it is in.
     """
-    return _Evaluation(alarm, points, starts, now).verdict()
+    return _Evaluation(alarm, points, starts, now).verdict(current)
 
 
 def _plural(count: int, word: str) -> str:
@@ -85,9 +90,11 @@ class _Evaluation:
     def _breaches(self, point: Point) -> bool:
         return self._compare(point.value, self._threshold)
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self, current: str | None) -> Verdict | None:
         state = self._state()
-        return Verdict(state, self._reason(state), self._data()) if state else None
+        if state in (None, current):
+            return None
+        return Verdict(state, self._reason(state), self._data())
 
     def _state(self) -> str | None:
         breaching = sum(map(self._breaches, self._real))

@@ -54,7 +54,7 @@ class Sample:
         if not (self._values is None and other._values is None and (
             not self.count or self.low == other.low
         )):  # fmt: skip
-            self._spread(other._pairs())
+            self._spread(other._pairs(), rounded=other._rounding)
         self.blind |= other.blind
         self._widen(other.count, other.total, other.low, other.high)
 
@@ -66,12 +66,12 @@ class Sample:
     def _pairs(self) -> Iterable[tuple[float, float]]:
         return ((self.low, self.count),) if self._values is None else self._values.items()
 
-    def _spread(self, pairs: Iterable[tuple[float, float]]) -> None:
+    def _spread(self, pairs: Iterable[tuple[float, float]], rounded: bool = False) -> None:
         if self._values is None:
             self._values = {self.low: self.count} if self.count else {}
         values = self._values
         for value, count in pairs:
-            key = _rounded(value) if self._rounding else value
+            key = _rounded(value) if self._rounding and not rounded else value
             values[key] = values.get(key, 0.0) + count
         if not self._rounding and len(values) > _EXACT:
             self._rounding, self._values = True, {}

@@ -94,6 +94,8 @@ def _post(subscription: Subscription, message: dict[str, Any]) -> None:
         )
         body = json.dumps(made)
     for attempt in range(1, _ATTEMPTS + 1):
+        if subscription.arn not in subscription.topic.sns_backend.subscriptions:
+            return  # unsubscribed while the message waited
         try:
             answer = requests.post(
                 subscription.endpoint, data=body.encode(), headers=headers, timeout=_TIMEOUT

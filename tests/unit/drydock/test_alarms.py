@@ -174,6 +174,13 @@ class TestEvaluation:
         world.at(10.6)
         assert world.state() == "OK"
 
+    def test_an_alarm_that_was_deleted_meanwhile_says_nothing(self, world):
+        world.alarm()
+        one = cloudwatch.alarm(REGION, "a")
+        world.call("DeleteAlarms", AlarmNames=["a"])
+        world.alarms.move(one, "ALARM", "too late", None)
+        assert world.recorder.sent == []
+
     def test_disabled_actions_are_not_taken(self, world):
         world.alarm()
         world.call("DisableAlarmActions", AlarmNames=["a"])
