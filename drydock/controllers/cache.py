@@ -230,9 +230,10 @@ class CacheController(EngineController):
         """
         old = cache.primary
         server = group.servers.get(old)
-        if cache.status == "creating" or server is None:
+        if cache.status == "creating":
             return cache
-        lost = old not in running or server.lost
+        # Without a server: it was fenced, and the pass before did not come to an end.
+        lost = old not in running or server is None or server.lost
         if not (lost and cache.automatic_failover) and not cache.promote:
             return cache
         heirs = [

@@ -20,8 +20,10 @@ exec setpriv --reuid=valkey --regid=valkey --init-groups valkey-server valkey.co
 # GiB of the smaller node types (AWS's list of supported node types), what maxmemory is.
 _MEMORY = {"micro": 0.5, "small": 1.37, "medium": 3.09, "large": 6.38}
 _ANSWER_SECONDS = 1.0
-# A server that hangs is given up after so long; a busy machine's own pauses are shorter.
-_LOST_SECONDS = 5.0
+# A server that hangs is given up after so long and so many questions: a busy machine's own
+# pauses are shorter, and must not be taken for a hang when all of it, this process too, stood.
+_LOST_SECONDS, _LOST_QUESTIONS = 5.0, 3
+_START_SECONDS = 30.0
 
 
 def configuration(cache: Cache, password: str, primary: str | None) -> list[tuple[str, str]]:
@@ -43,6 +45,8 @@ def configuration(cache: Cache, password: str, primary: str | None) -> list[tupl
         # Also at the primary: it may be a replica later.
         ("masteruser", "controller"),
         ("masterauth", password),
+        # A second replica that comes within five seconds would share the copy; there is none.
+        ("repl-diskless-sync-delay", "0"),
     ]
     if cache.tls:
         lines += [
@@ -83,7 +87,7 @@ class Server:
     def __init__(self, cache: Cache, address: str, password: str, authority: Path):
         self.address, self.info, self.synced = address, {}, False
         self.told: tuple[Any, ...] = ()
-        self._heard = time.monotonic()
+        self._unheard, self._lost_at = 0, time.monotonic() + _START_SECONDS
         secured = {"ssl": True, "ssl_ca_certs": str(authority)} if cache.tls else {}
         self._client = Redis(
             host=address,
@@ -103,16 +107,17 @@ class Server:
             self.info = self._client.info()
         except RedisError:
             self.info = {}
+            self._unheard += 1
             self._client.close()
             return {}
-        self._heard = time.monotonic()
+        self._unheard, self._lost_at = 0, time.monotonic() + _LOST_SECONDS
         self.synced = self.synced or self.info.get("master_link_status") == "up"
         return self.info
 
     @property
     def lost(self) -> bool:
         """Whether it has not answered for so long that it is taken for dead."""
-        return not self.info and time.monotonic() - self._heard > _LOST_SECONDS
+        return self._unheard >= _LOST_QUESTIONS and time.monotonic() > self._lost_at
 
     @property
     def serves(self) -> bool:

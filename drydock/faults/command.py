@@ -37,7 +37,7 @@ def duration(number: str, unit: str) -> float:
     return float(number) * _UNITS[unit]
 
 
-@_reads(r"(\d{1,2}(?:\.\d+)?|100)%", "a share such as 50%%, at most 100%%")
+@_reads(r"(\d{1,2}(?:\.\d+)?|100)%", "a share such as 50%, at most 100%")
 def share(number: str) -> float:
     """A part of one."""
     return float(number) / 100
@@ -49,7 +49,7 @@ def size(number: str, unit: str) -> int:
     return int(float(number) * _SIZES[unit])
 
 
-@_reads(r"(all|[1-9]\d*|(?:[1-9]\d?|100)%)", "a number, a share such as 50%% or all")
+@_reads(r"(all|[1-9]\d*|(?:[1-9]\d?|100)%)", "a number, a share such as 50% or all")
 def much(text: str) -> str:
     """How many of a service's tasks."""
     return text

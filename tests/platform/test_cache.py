@@ -1,10 +1,17 @@
 """ElastiCache: the endpoints that the API returns are where Valkey listens."""
 
+import datetime
+import subprocess
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
+import redis
 from botocore.exceptions import ClientError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from .conftest import Cloud, wait_for
 
@@ -25,6 +32,32 @@ class Group:
         wait_for(lambda: self.describe()["Status"] == status, 60, f"{self.name} {status}")
         return self.describe()
 
+    def role(self, member: str) -> str:
+        rows = self.describe()["NodeGroups"][0]["NodeGroupMembers"]
+        return next(r["CurrentRole"] for r in rows if r["CacheClusterId"] == member)
+
+    @property
+    def primary(self) -> str:
+        return next(m for m in self.describe()["MemberClusters"] if self.role(m) == "primary")
+
+    def part(self, member: str):
+        return next(part for part in self.parts if part.id.endswith(member))
+
+    def client(self, endpoint: str = "PrimaryEndpoint") -> redis.Redis:
+        """A client over TLS, which trusts the cloud's authority as applications do."""
+        at = self.describe()["NodeGroups"][0][endpoint]
+        return redis.Redis(
+            host=at["Address"], port=at["Port"], ssl=True, socket_timeout=2,
+            ssl_ca_certs=str(self.cloud.settings.home / "ca" / "ca.pem"), decode_responses=True,
+            socket_connect_timeout=2, retry=Retry(NoBackoff(), 0),
+        )  # fmt: skip
+
+    def fail_over(self) -> str:
+        """Asks for a failover and waits for its end; the new primary."""
+        self.api.test_failover(ReplicationGroupId=self.name, NodeGroupId="0001")
+        self.wait()
+        return self.primary
+
     @property
     def parts(self) -> list:
         parts = [p for p in self.cloud.podman.parts("cache") if self.name in p.id]
@@ -38,7 +71,7 @@ class Group:
         script = 'IFS= read -r REDISCLI_AUTH; [ -z "$REDISCLI_AUTH" ] || export REDISCLI_AUTH; '
         script += 'exec valkey-cli --no-auth-warning "$@"'
         return self.cloud.podman.execute(
-            self.parts[0].name,
+            next(part for part in self.parts if part.state == "running").name,
             ["sh", "-c", script, "cli", *flags, *words],
             stdin=f"{token or ''}\n",
         )
@@ -141,15 +174,132 @@ def test_replicas_come_and_go(pair):
     assert len(pair.parts) == 2
 
 
-def test_a_killed_server_comes_back_at_its_address(pair):
-    before, killed = pair.describe()["NodeGroups"][0]["PrimaryEndpoint"], pair.parts[0]
-    pair.cloud.podman.kill(killed.name)
-    wait_for(
-        lambda: pair.parts[0].pid not in (0, killed.pid) and pair.says("PING") == "PONG",
-        20,
-        "the server is back",
+@pytest.mark.parametrize("how", ["killed", "paused", "cut off"])
+def test_a_lost_primary_is_replaced_by_its_replica(pair, how):
+    before, old = pair.wait()["NodeGroups"][0], pair.primary
+    assert pair.client().set("kept", how)
+    assert pair.client().wait(1, 3000) == 1
+    podman, name = pair.cloud.podman, pair.part(old).name
+    if how == "killed":
+        podman.kill(name)
+    elif how == "paused":  # it hangs, and its connections with it
+        podman.pause(name)
+    else:
+        cut = "table inet cut { chain in { type filter hook input priority 0; policy drop; }; }"
+        target = f"--target={pair.part(old).pid}"
+        subprocess.run(["nsenter", target, "--net", "nft", cut], check=True)
+    wait_for(lambda: pair.primary != old, 30, "a replica is promoted")
+    wait_for(lambda: pair.says("GET", "kept") == how, 5, "the endpoint leads to it")
+    assert pair.client().set("after", how)
+    after = pair.wait()["NodeGroups"][0]
+    assert after["PrimaryEndpoint"] == before["PrimaryEndpoint"]
+    assert after["ReaderEndpoint"] == before["ReaderEndpoint"]
+    assert pair.role(old) == "replica"
+    assert pair.client("ReaderEndpoint").info("replication")["role"] == "slave"
+    assert pair.client("ReaderEndpoint").get("after") == how
+
+
+def test_a_failover_that_is_asked_for_loses_no_confirmed_write(pair):
+    old = (before := pair.wait()) and pair.primary
+    confirmed, stop, longest = [], threading.Event(), 0.0
+
+    def write() -> None:
+        nonlocal longest
+        client, last = pair.client(), time.monotonic()
+        while not stop.is_set():
+            key = f"write-{len(confirmed)}-{time.monotonic()}"
+            try:
+                if client.set(key, 1) and client.wait(1, 500) >= 1:
+                    confirmed.append(key)
+                    longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            except redis.RedisError:
+                client.close()
+                time.sleep(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        wait_for(lambda: len(confirmed) > 100, 20, "writes")
+        asked = pair.api.test_failover(ReplicationGroupId=pair.name, NodeGroupId="0001")
+        assert asked["ReplicationGroup"]["Status"] == "modifying"
+        wait_for(lambda: pair.primary != old, 20, "the roles have changed")
+        pair.wait()
+        number = len(confirmed)
+        wait_for(lambda: len(confirmed) > number + 100, 20, "writes go on")
+    finally:
+        stop.set()
+        writer.join()
+    present = pair.client().exists(*confirmed)
+    print(f"{len(confirmed)} writes confirmed, longest without {longest:.2f} s")
+    assert present == len(confirmed) and longest < 15
+    assert pair.describe()["MemberClusters"] == before["MemberClusters"]
+    told = [
+        event["Message"]
+        for event in pair.api.describe_events(Duration=5)["Events"]
+        if event["SourceIdentifier"].startswith(pair.name)
+    ]
+    new = pair.primary
+    assert told[-5:] == [
+        "Test Failover API called for node group 0001",
+        f"Failover from primary node {old} to replica node {new} completed",
+        f"Failover from primary node {old} to replica node {new} completed",
+        "Recovering cache nodes 0001",
+        "Finished recovery for cache nodes 0001",
+    ]
+
+
+def test_a_primary_stays_when_replicas_go(pair):
+    pair.wait()
+    assert pair.primary.endswith("-002") or pair.fail_over().endswith("-002")
+    for count in (0, 1):
+        call = pair.api.decrease_replica_count if not count else pair.api.increase_replica_count
+        call(ReplicationGroupId=pair.name, NewReplicaCount=count, ApplyImmediately=True)
+        pair.wait()
+        assert pair.primary.endswith("-002") and len(pair.parts) == count + 1
+
+
+def test_nodes_are_measured(pair):
+    pair.wait()
+    for _ in range(3):
+        pair.says("GET", "nothing there")
+
+    def newest(name: str, member: str) -> float | None:
+        now = datetime.datetime.now(datetime.UTC)
+        found = pair.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ElastiCache", MetricName=name, Statistics=["Maximum"], Period=60,
+            StartTime=now - datetime.timedelta(minutes=2), EndTime=now,
+            Dimensions=[{"Name": "CacheClusterId", "Value": member},
+                        {"Name": "CacheNodeId", "Value": "0001"}],
+        )["Datapoints"]  # fmt: skip
+        return max((row["Maximum"] for row in found), default=None)
+
+    [replica] = set(pair.describe()["MemberClusters"]) - {pair.primary}
+    wait_for(lambda: newest("CacheMisses", pair.primary), 20, "misses are counted")
+    assert newest("IsMaster", pair.primary) == 1 and newest("CurrConnections", pair.primary) >= 1
+    assert newest("EngineCPUUtilization", pair.primary) < 100
+    assert 0 < newest("DatabaseMemoryUsagePercentage", replica) < 10
+    assert newest("ReplicationLag", replica) is not None
+    assert newest("ReplicationLag", pair.primary) is None or pair.primary.endswith("-002")
+
+
+def test_without_automatic_failover_a_primary_comes_back_empty(groups):
+    group = groups(NumCacheClusters=2)
+    old, endpoint = group.primary, group.describe()["NodeGroups"][0]["PrimaryEndpoint"]
+    with pytest.raises(ClientError, match="TestFailoverNotAvailable"):
+        group.api.test_failover(ReplicationGroupId=group.name, NodeGroupId="0001")
+    assert group.says("SET", "lost", "yes", tls=False) == "OK"
+    group.cloud.podman.pause(group.part(old).name)
+    wait_for(lambda: group.cli("PING", tls=False).code == 0, 30, "it is replaced")
+    assert group.says("EXISTS", "lost", tls=False) == "0"
+    assert group.primary == old
+    [other] = set(group.describe()["MemberClusters"]) - {old}
+    group.api.modify_replication_group(
+        ReplicationGroupId=group.name, PrimaryClusterId=other, ApplyImmediately=True
     )
-    assert pair.describe()["NodeGroups"][0]["PrimaryEndpoint"] == before
+    group.wait()
+    assert group.primary == other
+    assert group.describe()["NodeGroups"][0]["PrimaryEndpoint"] == endpoint
+    assert group.says("SET", "new", "yes", tls=False) == "OK"
 
 
 def test_parameters_are_in_force(cloud, groups):
