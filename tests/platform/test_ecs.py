@@ -332,6 +332,24 @@ def test_a_bad_image_is_rolled_back(ecs, register, create, service, tasks, rolle
     codes = {t["containers"][0].get("exitCode") for t in tasks("bad-release", "STOPPED")}
     assert 3 in codes
 
+    # The history says which deployment was the last good one, and what it ran.
+    rows = ecs.list_service_deployments(cluster=CLUSTER, service="bad-release")[
+        "serviceDeployments"
+    ]
+    assert [row["status"] for row in rows] == ["ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]
+    newest, first = ecs.describe_service_deployments(
+        serviceDeploymentArns=[row["serviceDeploymentArn"] for row in rows]
+    )["serviceDeployments"]
+    assert newest["deploymentCircuitBreaker"]["status"] == "TRIGGERED"
+    assert newest["startedAt"] < newest["rollback"]["startedAt"] < newest["finishedAt"]
+    kept = first["targetServiceRevision"]["arn"]
+    assert newest["rollback"]["serviceRevisionArn"] == kept
+    revision, failed_one = ecs.describe_service_revisions(
+        serviceRevisionArns=[kept, newest["targetServiceRevision"]["arn"]]
+    )["serviceRevisions"]
+    assert (revision["taskDefinition"], failed_one["taskDefinition"]) == (good, bad)
+    assert revision["containerImages"][0]["imageDigest"].startswith("sha256:")
+
 
 def test_a_first_release_that_fails_stays_failed(register, create, service):
     create("never", register("never", image="localhost/drydock/no-such:1"), 1)
@@ -407,9 +425,12 @@ def test_logs_and_secrets(cloud, ecs, register, network, tasks):
         assert "The specified log group does not exist" in silent["stoppedReason"]
         greedy = run(register("told", command=["python3", "-c", "b = bytearray(1 << 30)"]))
         assert greedy["containers"][0]["exitCode"] == 137
-        assert greedy["containers"][0]["reason"].startswith("OutOfMemoryError")
+        assert greedy["stoppedReason"] == "OutOfMemoryError: Container killed due to memory usage"
+        assert greedy["containers"][0]["reason"] == greedy["stoppedReason"]
         absent = run(register("told", image="localhost/drydock/no-such:1"))
+        assert absent["stopCode"] == "TaskFailedToStart"
         assert absent["stoppedReason"].startswith("CannotPullContainerError")
+        assert absent["containers"][0]["reason"] == absent["stoppedReason"]
     finally:
         manager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
         ssm.delete_parameter(Name="/tests/ecs/level")
