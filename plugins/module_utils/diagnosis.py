@@ -116,10 +116,14 @@ def good_ones(seen: Observation, bad: Release, *, proven: bool = False) -> Itera
     """
     index = list(seen.releases).index(bad)
     blamed = {release.definition for release in seen.releases[: index + 1]} | {seen.current}
+    until = bad.started
     for release in seen.releases[index + 1 :]:
+        lived, until = until - release.started, release.started
         if release.status != "SUCCESSFUL" or release.definition in blamed:
             continue
-        if release.share is None and proven:
+        # What was replaced at once was replaced for a reason.
+        brief = lived < NEAR_PERIODS * seen.period
+        if release.share is None and (proven or brief):
             continue
         if release.lacks or (release.share is not None and release.share >= ERROR_SHARE):
             blamed.add(release.definition)
@@ -156,7 +160,7 @@ def bad_deploy(seen: Observation) -> Finding:
     if not seen.failing and (seen.requests.grown() or not seen.late):
         found.contra.append("there are no errors, and what is late has more requests than before")
         return found
-    if sick and well:
+    if well and seen.failing:
         found.contra.append(
             f"{len(well)} of its {len(own)} tasks serve without errors, so it is not the revision"
         )

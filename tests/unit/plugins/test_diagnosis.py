@@ -216,6 +216,16 @@ TABLE = {
         "sick_tasks",
         "restart",
     ),
+    "one task is silent, shortly after a release": (
+        seen(tasks=[task("a"), task("b", lines=0)], releases=FRESH),
+        "sick_tasks",
+        "restart",
+    ),
+    "every task logs that all is well, whatever the load balancer counts": (
+        seen(tasks=[task("a"), task("b")], releases=FRESH),
+        "unknown",
+        "none",
+    ),
     "a task that has only just started is not silent": (
         seen(tasks=[task("a"), task("b", lines=0, age=PERIOD)]),
         "unknown",
@@ -348,6 +358,13 @@ def test_the_last_good_release_is_not_one_that_was_bad_itself() -> None:
     ]
     found = last_good(seen(current="api:4", releases=history), history[0])
     assert found == history[4]
+
+
+def test_a_release_that_was_replaced_at_once_is_not_returned_to_unproven() -> None:
+    history = [release(4, 8), release(3, 14), release(2, 90, share=0.0)]
+    assert last_good(seen(current="api:4", releases=history), history[0]) == history[2]
+    proven = [history[0], replace(history[1], share=0.5), history[2]]
+    assert last_good(seen(current="api:4", releases=proven), proven[0]) == proven[1]
 
 
 def test_an_unproven_release_is_good_enough_for_the_one_after_it_only() -> None:
