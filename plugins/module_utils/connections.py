@@ -73,7 +73,7 @@ class Facts:
 
 
 def origin(session: Session, facts: Facts) -> str:
-    """Return whose session it is: a workload's name, `proxy`, `stopped task` or `other`."""
+    """Return whose session it is: a workload's name, `proxy`, `stopped task` or `elsewhere`."""
     address = session["address"]
     for workload in facts.workloads:
         if address in workload.addresses:
@@ -82,7 +82,7 @@ def origin(session: Session, facts: Facts) -> str:
         return "proxy"
     if any(address in workload.stopped for workload in facts.workloads):
         return "stopped task"
-    return "other"
+    return "elsewhere"
 
 
 def protected(session: Session, whose: str, bounds: Bounds, crowd: bool = False) -> str:
@@ -103,7 +103,7 @@ def protected(session: Session, whose: str, bounds: Bounds, crowd: bool = False)
     # The workloads log in as the master user, which is an administrator: their sessions are
     # known by the address they come from. Everybody else's of that role is a person's, but for
     # more than a person ever opens.
-    if session["admin"] and whose == "other" and session["role"] not in bounds.roles and not crowd:
+    if session["admin"] and whose == "elsewhere" and session["role"] not in bounds.roles and not crowd:
         return "an administrator's"
     return ""
 
@@ -157,7 +157,7 @@ def _leaked(session: Session, bounds: Bounds) -> str:
         return "idle in transaction"
     if state == RESTING and session["origin"] == "stopped task":
         return "of a task that has stopped"
-    if state == RESTING and session["origin"] == "other" and age >= bounds.idle:
+    if state == RESTING and session["origin"] == "elsewhere" and age >= bounds.idle:
         return "idle for long"
     return ""
 

@@ -287,7 +287,7 @@ def _young(session: Session, bounds: Bounds) -> float:
         return 0
     if session["state"].startswith(IN_TRANSACTION):
         return bounds.idle_in_transaction
-    return bounds.idle if session["state"] == RESTING and session["origin"] == "other" else 0
+    return bounds.idle if session["state"] == RESTING and session["origin"] == "elsewhere" else 0
 
 
 def _blind(facts: Facts) -> dict[str, Any]:

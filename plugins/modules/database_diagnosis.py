@@ -102,7 +102,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 decision:
-  description: Cause, action, reasons, plan, sessions to end, variables to give to a workload.
+  description: Cause, action, because, plan, undo and to, as role runbook shows them.
+  type: dict
+  returned: success
+change:
+  description:
+    - What the action needs. C(targets) are sessions to end, oldest first; C(workload) and
+      C(environment) say whom to give which variables; C(watch) is the workload to restart if its
+      leak comes back; C(follow_up) is what people have to do later.
   type: dict
   returned: success
 table:
@@ -115,6 +122,7 @@ back:
   returned: success
 """
 
+SAID = ("cause", "action", "because", "plan", "undo", "to")
 STORM_SECONDS = 300
 WATCH_POLL_SECONDS = 1
 # What comes back within the time of watching is the same leak: from this many sessions on, and
@@ -239,6 +247,7 @@ def diagnose(want: dict[str, Any]) -> dict[str, Any]:
         return {"changed": False, "back": back, "evidence": [f"the leak of {want['watch']} {said}"]}
     facts = gather(want)
     decision = decide(facts, bounds)
+    because = decision["because"]
     rows = connections.table(connections.survey(facts, bounds))
     shown = [
         {**asdict(one), "addresses": sorted(one.addresses), "stopped": sorted(one.stopped)}
@@ -256,9 +265,10 @@ def diagnose(want: dict[str, Any]) -> dict[str, Any]:
     return {
         "changed": False,
         "back": False,
-        "decision": decision,
+        "decision": {name: decision.pop(name) for name in SAID},
+        "change": decision,
         "table": connections.lines(rows),
-        "runbook_evidence": {"states": [state], "facts": decision["because"]},
+        "runbook_evidence": {"states": [state], "facts": because},
     }
 
 

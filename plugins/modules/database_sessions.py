@@ -28,7 +28,7 @@ description:
 options:
   identifier: {description: RDS instance., type: str, required: true}
   sessions:
-    description: Sessions to end, as in RV(ignore:decision.targets).
+    description: Sessions to end, as in RV(ignore:change.targets).
     type: list
     elements: dict
     required: true
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 - name: End leaked sessions
   drydock.ops.database_sessions:
     identifier: drydock-dev
-    sessions: "{{ diagnosis.decision.targets }}"
+    sessions: "{{ diagnosis.change.targets }}"
     environment: dev
     lock_table: drydock-dev-tflock
     region: us-east-1

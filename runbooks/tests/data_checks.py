@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import requests
-import testinfra
 from ansible.plugins.loader import init_plugin_loader
 from testinfra.host import Host
 
@@ -31,15 +30,9 @@ SYNC_SECONDS = 300
 
 
 @pytest.fixture(scope="session")
-def host() -> Host:
-    """The machine that the checks run on."""
-    return testinfra.get_host("local://")
-
-
-@pytest.fixture(scope="session")
-def data(facts: dict[str, Any]) -> dict[str, Any]:
+def data(outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the stack data puts out."""
-    return facts["outputs"]["data"]
+    return outputs["data"]
 
 
 @pytest.fixture
@@ -48,12 +41,6 @@ def connection(facts: dict[str, Any], data: dict[str, Any]) -> Iterator[Any]:
     login = postgres.master_login(data["database_identifier"], facts["region"])
     with postgres.connect(login, 10) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def url(facts: dict[str, Any]) -> str:
-    """Where the trading API is served."""
-    return f"{facts['outputs']['platform']['url'].rstrip('/')}{TRADING}"
 
 
 def eventually(find: Callable[[], list[str]]) -> list[str]:
@@ -94,33 +81,35 @@ def test_the_standby_is_in_sync(facts: dict[str, Any], data: dict[str, Any]) -> 
 # --- through the load balancer ---------------------------------------------------------
 
 
-def test_the_api_is_ready(url: str) -> None:
-    answer = requests.get(f"{url}/ready", timeout=10)
+def test_the_api_is_ready(web: requests.Session, url: str) -> None:
+    answer = web.get(f"{url}{TRADING}/ready")
     assert answer.status_code == 200, answer.text
 
 
-def test_the_api_reads(url: str) -> None:
-    answer = requests.get(f"{url}/instruments", timeout=10)
+def test_the_api_reads(web: requests.Session, url: str) -> None:
+    answer = web.get(f"{url}{TRADING}/instruments")
     assert answer.status_code == 200 and answer.json()["instruments"]
 
 
-def test_an_order_is_stored_and_read_back(facts: dict[str, Any], url: str) -> None:
-    if not facts["decision"].get("verify_writes"):
+def test_an_order_is_stored_and_read_back(
+    facts: dict[str, Any], web: requests.Session, url: str
+) -> None:
+    if not facts["verify_writes"]:
         pytest.skip("verify_writes is off in this environment's inventory")
-    instruments = requests.get(f"{url}/instruments", timeout=10).json()["instruments"]
+    base = f"{url}{TRADING}"
+    instruments = web.get(f"{base}/instruments").json()["instruments"]
     symbol = next(one["symbol"] for one in instruments if one["status"] == "open")
-    instrument = requests.get(f"{url}/instruments/{symbol}", timeout=10).json()
+    instrument = web.get(f"{base}/instruments/{symbol}").json()
     order = {
         "symbol": symbol,
         "side": "buy",
         "quantity": instrument["lot_size"],
         "price": instrument["tick_size"],
     }
-    placed = requests.post(
-        f"{url}/orders", json=order, headers={"Idempotency-Key": str(uuid.uuid4())}, timeout=10
-    )
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    placed = web.post(f"{base}/orders", json=order, headers=key)
     assert placed.status_code == 201, placed.text
-    read = requests.get(f"{url}/orders/{placed.json()['id']}", timeout=10)
+    read = web.get(f"{base}/orders/{placed.json()['id']}")
     assert (read.status_code, read.json()) == (200, placed.json())
 
 

@@ -8,7 +8,6 @@ pytest.register_assert_rewrite("data_checks")
 from data_checks import (  # noqa: E402, F401 (pytest finds checks and fixtures by their names)
     connection,
     data,
-    host,
     test_an_order_is_stored_and_read_back,
     test_connections_are_below_the_alarm,
     test_the_api_is_ready,
@@ -18,5 +17,4 @@ from data_checks import (  # noqa: E402, F401 (pytest finds checks and fixtures 
     test_the_database_listens,
     test_the_primary_takes_writes,
     test_the_standby_is_in_sync,
-    url,
 )

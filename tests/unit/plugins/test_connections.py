@@ -189,9 +189,9 @@ def test_what_is_never_ended(changed: dict[str, Any], why: str):
 
 def test_an_administrators_role_is_ended_only_by_name():
     one = session(1, address="10.0.9.9")
-    assert protected(one, "other", Bounds())
-    assert not protected(one, "other", Bounds(roles=["drydock"]))
-    assert protected({**one, "superuser": True}, "other", Bounds(roles=["drydock"]))
+    assert protected(one, "elsewhere", Bounds())
+    assert not protected(one, "elsewhere", Bounds(roles=["drydock"]))
+    assert protected({**one, "superuser": True}, "elsewhere", Bounds(roles=["drydock"]))
 
 
 def test_a_crowd_of_the_masters_sessions_is_no_administrator():
