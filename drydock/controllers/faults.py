@@ -40,6 +40,16 @@ class FaultController(Controller):
     def commands(self) -> Mapping[str, Callable[[dict[str, Any]], object]]:
         return {"fault": self.inject, "faults": self.rows, "undo": self.undo}
 
+    def status(self) -> Mapping[str, object]:
+        """Without a lock: an injection that takes its time must not hold the status up."""
+        return {
+            "faults": [
+                {"id": fault.id, "kind": fault.kind, "target": fault.target, "since": fault.since}
+                for fault in list(self._store.faults)
+                if fault.undone is None
+            ]
+        }
+
     # --- commands ------------------------------------------------------------------
 
     def inject(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +145,7 @@ class FaultController(Controller):
             "parts": [hit.id for hit in fault.hits],
             "options": fault.options,
             "undo": fault.undo,
+            "note": fault.note,
         }
 
     # --- the loop ------------------------------------------------------------------

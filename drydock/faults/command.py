@@ -188,6 +188,8 @@ def _show(rows: list[dict]) -> None:
         state = "gone with its part" if row["state"] == "gone" else row["state"]
         parts = f" ({', '.join(row['parts'])})" if row.get("parts") else ""
         print(f"{row['id']}  {row['kind']} {row['target']}{parts}  since {since}  {state}")
+        if row.get("note"):
+            print(f"    {row['note']}")
         print(f"    undo: {row['undo']}")
     if not rows:
         print("nothing is broken")

@@ -13,7 +13,7 @@ from drydock.faults.targets import addresses, in_network, listening
 from drydock.moto import elbv2
 from drydock.podman import Part
 
-_FIRST_PORT = 15000
+_PORTS = range(15000, 16000)  # of relays
 _START_SECONDS = 15
 # Packets of connections that were there before come to the old port still: a reset makes
 # their clients come again, through the relay.
@@ -33,7 +33,7 @@ class _Relay(PartKind):
     """A redirect to a relay."""
 
     def check(self, fault: Fault, part: Part) -> None:
-        ports = [port for port in listening(part) if port < _FIRST_PORT]
+        ports = [port for port in listening(part) if port not in _PORTS]
         wanted = fault.options.get("port")
         if wanted is None and len(ports) == 1:
             [wanted] = ports
@@ -47,7 +47,7 @@ class _Relay(PartKind):
         raise NotImplementedError
 
     def hit(self, fault: Fault, part: Part) -> None:
-        port, relay = fault.data["port"], _FIRST_PORT + int(fault.id[1:])
+        port, relay = fault.data["port"], _PORTS[int(fault.id[1:]) % len(_PORTS)]
         if f"dport {port} redirect" in in_network(part, "nft", "list", "ruleset"):
             raise DrydockError(
                 f"Another fault stands before port {port} of {part.name} already: undo it first "
@@ -107,6 +107,8 @@ class Errors(_Relay):
                 }
             )
         fault.data["pass"] = [path for path in paths if path]
+        if fault.data["pass"]:
+            fault.note = f"passed on: {', '.join(fault.data['pass'])}"
 
     def words(self, fault: Fault) -> list[str]:
         given = fault.options

@@ -36,7 +36,7 @@ class Fault:
         since, undone: seconds since the epoch; ``undone`` None while it may still act.
         hits: the parts it was injected at.
         data: what its kind needs to undo it. No secrets.
-        undo: in words, what undoing does.
+        undo: in words, what undoing does; ``note`` what is worth knowing besides.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Fault:
     target: str
     options: dict[str, Any]
     undo: str
+    note: str = ""
     since: float = field(default_factory=time.time)
     undone: float | None = None
     service: str = ""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 
 from drydock.__main__ import main
@@ -246,6 +247,48 @@ def test_errors_come_for_their_share_of_requests_and_not_on_passed_paths(faults,
     assert {answer(ip)[0] for _ in range(20)} == {200}
 
 
+@pytest.fixture
+def balanced(cloud: Cloud, service: Service) -> Iterator[Callable[[], dict[str, str]]]:
+    """A load balancer before the service's tasks; gives the targets' health by address."""
+    elb, name = cloud.client("elbv2"), "fault-tests"
+    balancer = elb.create_load_balancer(Name=name, Subnets=cloud.vpc.public_subnets)[
+        "LoadBalancers"
+    ][0]
+    group = elb.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=cloud.vpc.id, TargetType="ip",
+        HealthCheckPath="/well", HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2,
+        HealthyThresholdCount=2, UnhealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=8080,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )  # fmt: skip
+    targets = [{"Id": ip, "Port": 8080} for ip in service.wait().values()]
+    elb.register_targets(TargetGroupArn=group, Targets=targets)
+
+    def health() -> dict[str, str]:
+        told = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in told}
+
+    health.address = balancer["DNSName"]
+    wait_for(lambda: set(health().values()) == {"healthy"}, 40, "targets are healthy")
+    yield health
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    elb.delete_target_group(TargetGroupArn=group)
+
+
+def test_users_see_errors_while_health_checks_stay_green(faults, service, balanced):
+    assert {answer(balanced.address)[0] for _ in range(10)} == {200}
+    fault = faults.make("errors", "web_shop", "--all", "--share", "100%")
+    deadline = time.monotonic() + 16  # three health checks
+    while time.monotonic() < deadline:
+        assert {answer(balanced.address)[0] for _ in range(5)} == {500}
+        time.sleep(0.5)
+    assert set(balanced().values()) == {"healthy"}
+    faults.undo(fault["id"])
+    assert {answer(balanced.address)[0] for _ in range(10)} == {200}
+
+
 def test_a_sticky_fault_follows_the_service_s_new_tasks(cloud, faults, service):
     service.wait()
     fault = faults.make("errors", "web_shop", "--sticky", "--no-pass")
@@ -301,14 +344,12 @@ def query(cloud: Cloud) -> Iterator[Callable[[str], str]]:
     address = describe()["Endpoint"]["Address"]
 
     def ask(sql: str) -> str:
-        part = next(p for p in cloud.podman.parts("database") if name in p.id)
-        url = f"host={address} dbname=app user=captain sslmode=require"
-        script = 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec psql -XqAt -c "$1" "$2"'
-        done = cloud.podman.execute(
-            part.name, ["sh", "-c", script, "psql", sql, url], stdin="planted-for-tests\n"
-        )
-        assert done.code == 0, done.stderr
-        return done.stdout.strip()
+        with psycopg.connect(
+            host=address, dbname="app", user="captain", password="planted-for-tests",
+            sslmode="require", autocommit=True, connect_timeout=20,
+        ) as connection:  # fmt: skip
+            rows = connection.execute(sql).fetchall()
+        return "\n".join(str(row[0]) for row in rows)
 
     ask.name = name
     yield ask
@@ -323,6 +364,23 @@ def _sessions(query: Callable[[str], str], user: str, application: str) -> Count
         f"AND application_name = '{application}'"
     )
     return Counter(rows.splitlines())
+
+
+def test_a_full_server_is_as_full_as_it_gets(faults, query):
+    most = int(query("SHOW max_connections"))
+    fault = faults.make("fill-connections", "database", "--share", "100%")
+    assert "opened" in fault["note"] and "FATAL" in fault["note"]
+    with pytest.raises(psycopg.OperationalError, match=r"remaining connection slots|too many"):
+        query("SELECT 1")
+    assert most > 20 and faults.row(fault["id"])["state"] == "active"
+    faults.undo(fault["id"])
+    wait_for(lambda: _asks(query), 10, "there are free ones again")
+
+
+def _asks(query: Callable[[str], str]) -> bool:
+    with contextlib.suppress(psycopg.OperationalError):
+        return query("SELECT 1") == "1"
+    return False
 
 
 @pytest.mark.parametrize(
@@ -349,6 +407,7 @@ def test_connections_come_again_as_a_role_of_their_own(faults, query):
     used = int(query("SELECT count(*) FROM pg_stat_activity WHERE backend_type='client backend'"))
     assert most / 2 <= used <= most / 2 + 3
     before = _sessions(query, "stranger", "x")["idle"]
+    assert fault["note"] == f"{before} of {before} connections opened"
     assert query(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename='stranger'"
     ) == str(before)
@@ -357,6 +416,20 @@ def test_connections_come_again_as_a_role_of_their_own(faults, query):
     assert query("SELECT count(*) FROM pg_roles WHERE rolname = 'stranger'") == "0"
     text = faults.run("list", "--json")[1] + str(fault)
     assert "planted-for-tests" not in text
+
+
+def test_a_slow_database_delays_each_round_trip_and_then_no_more(faults, query):
+    def seconds() -> float:
+        began = time.monotonic()
+        query("SELECT 1")
+        return time.monotonic() - began
+
+    quick = seconds()
+    fault = faults.make("slow", query.name, "--delay", "300ms")
+    slow = seconds()
+    faults.undo(fault["id"])
+    # Connecting over TLS, logging in and asking take five round trips at least.
+    assert slow > quick + 1.2 and seconds() < quick + 1.0
 
 
 def test_a_disk_is_filled_but_never_the_machine_s(cloud, faults, query):
