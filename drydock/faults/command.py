@@ -175,7 +175,8 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     if lifecycle.alive(settings.home):
         rows = lifecycle.command(settings, "faults", {})["faults"]
     else:  # what a crash left; `up` and `down` clear it
-        rows = [{**row, "state": "gone"} for row in read(settings.home / _FILE)]
+        rows = read(settings.home / _FILE)
+        rows = [{**row, "state": "undone" if row["undone"] else "gone"} for row in rows]
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:

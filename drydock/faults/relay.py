@@ -4,6 +4,7 @@ This kernel has no netem, so a relay stands in a container of its own in the par
 and the part's port is redirected to it. Neither the part nor its clients are asked.
 """
 
+import contextlib
 from collections.abc import Mapping
 
 from drydock.errors import DrydockError
@@ -33,7 +34,14 @@ class _Relay(PartKind):
     """A redirect to a relay."""
 
     def check(self, fault: Fault, part: Part) -> None:
-        ports = [port for port in listening(part) if port not in _PORTS]
+        ports: list[int] = []
+
+        def listens() -> bool:
+            ports[:] = [port for port in listening(part) if port not in _PORTS]
+            return bool(ports)
+
+        with contextlib.suppress(DrydockError):  # said below, in other words
+            wait(listens, _START_SECONDS, "it listens")  # it may have been started just now
         wanted = fault.options.get("port")
         if wanted is None and len(ports) == 1:
             [wanted] = ports
