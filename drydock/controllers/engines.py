@@ -52,6 +52,10 @@ class EngineController(Controller):
     def tend(self, item: Any, parts: Mapping[str, Part]) -> None:
         """Brings one item a step nearer to what the API asks for; parts by node id."""
 
+    def unfinished(self) -> bool:
+        """Whether there is something to do that the items' status doesn't tell of."""
+        return False
+
     def wake(self) -> None:
         self._stirred = True
         super().wake()
@@ -72,7 +76,9 @@ class EngineController(Controller):
                 first_error = first_error or error
         if first_error:
             raise first_error
-        settled = all(item.status in self.settled for item in self.wanted())
+        settled = not self.unfinished() and all(
+            item.status in self.settled for item in self.wanted()
+        )
         self.interval = 1.0 if settled else 0.3
         if settled:
             self._seen = items  # what changed meanwhile differs from it, and has its turn

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from moto.backends import get_backend
-from moto.rds.models import DBInstance, MasterUserSecret
+from moto.rds.models import DBInstance, Event, MasterUserSecret
 
 from drydock.settings import ACCOUNT_ID
 
@@ -17,11 +17,16 @@ class Database:
 
     Attributes:
         key: unique among all regions and for good: a new name doesn't change it.
-        status: AWS's word: creating, available, stopping, stopped, starting, rebooting,
-            deleting, incompatible-parameters.
+        status: AWS's word: creating, available, modifying, stopping, stopped, starting,
+            rebooting, deleting, incompatible-parameters, storage-full.
+        storage: bytes that are allocated.
         password: the master user's, from the secret that RDS manages or as it was given.
         rotating: the managed secret waits for a new password.
-        subnet_id: of the subnet group, in the instance's availability zone where it has one.
+        zone: availability zone of the primary.
+        subnets: (availability zone, subnet id) of each of the subnet group's.
+        multi_az: a standby is asked for.
+        failover: the reboot that goes on is one with failover.
+        source: ``key`` of the instance that this one is a read replica of.
         parameters: what the parameter group sets, by name.
     """
 
@@ -30,13 +35,18 @@ class Database:
     key: str
     status: str
     instance_class: str
+    storage: int
     port: int
     address: str | None
     user: str
     password: str = field(repr=False)
     rotating: bool
     name: str | None
-    subnet_id: str
+    zone: str
+    subnets: tuple[tuple[str, str], ...]
+    multi_az: bool
+    failover: bool
+    source: str | None
     parameters: tuple[tuple[str, str], ...]
 
 
@@ -54,8 +64,6 @@ def databases() -> list[Database]:
 
 def _database(region: str, instance: DBInstance) -> Database:
     group = instance.db_parameter_groups()[0]
-    subnets = instance.db_subnet_group._subnets
-    own_zone = [s for s in subnets if s.availability_zone == instance.availability_zone]
     secret = getattr(instance, "master_user_secret", None)
     return Database(
         region=region,
@@ -63,13 +71,20 @@ def _database(region: str, instance: DBInstance) -> Database:
         key=instance.real_key,
         status=instance.status,
         instance_class=instance.db_instance_class,
+        storage=int(instance.allocated_storage) * 2**30,
         port=int(instance.port),
         address=instance.real_address,
         user=instance.master_username,
         password=_current(secret.secret) if secret else instance._master_user_password,
         rotating=_state(secret) == "rotating",
         name=instance.db_name,
-        subnet_id=(own_zone or subnets)[0].id,
+        zone=instance.availability_zone,
+        subnets=tuple(
+            (subnet.availability_zone, subnet.id) for subnet in instance.db_subnet_group._subnets
+        ),
+        multi_az=bool(instance.multi_az),
+        failover=getattr(instance, "real_failover", False),
+        source=_source(instance),
         parameters=tuple(
             sorted(
                 (name, str(parameter["ParameterValue"]))
@@ -78,6 +93,12 @@ def _database(region: str, instance: DBInstance) -> Database:
             )
         ),
     )
+
+
+def _source(instance: DBInstance) -> str | None:
+    name = instance.source_db_instance_identifier if instance.is_replica else None
+    known = instance.backend.databases.get(name) if name else None
+    return known.real_key if known else None
 
 
 def _state(managed: MasterUserSecret | None) -> str | None:
@@ -104,6 +125,44 @@ def set_status(database: Database, status: str, address: str | None = None) -> N
         secret = getattr(instance, "master_user_secret", None)
         if _state(secret) == "creating" and status == "available":
             secret._status = "active"
+
+
+def placed(database: Database, zone: str, standby_zone: str | None) -> None:
+    """Notes where the primary and the standby are."""
+    if instance := _instance(database):
+        instance.availability_zone = zone
+        instance.secondary_availability_zone = standby_zone
+
+
+def ask_for_failover(region: str, name: str, wanted: bool) -> None:
+    """Notes whether the reboot that follows is one with failover."""
+    instance = get_backend("rds")[ACCOUNT_ID][region].databases.get(name)
+    if instance:
+        instance.real_failover = wanted
+
+
+def zones(region: str, subnet_group: str) -> set[str]:
+    """Availability zones of a DB subnet group; none when there is no such group."""
+    group = get_backend("rds")[ACCOUNT_ID][region].subnet_groups.get(subnet_group)
+    return {subnet.availability_zone for subnet in group._subnets} if group else set()
+
+
+def keeps_backups(database: Database) -> bool:
+    """Whether automated backups are on, which a source of replicas needs."""
+    instance = _instance(database)
+    return bool(instance and int(instance.backup_retention_period or 0))
+
+
+def instance_named(region: str, name: str) -> Database | None:
+    """An instance by its identifier; None when there is no such PostgreSQL instance."""
+    return next((d for d in databases() if (d.region, d.id) == (region, name.lower())), None)
+
+
+def tell(database: Database, message: str, *categories: str) -> None:
+    """Adds one of RDS's events; messages and categories as in its list of event messages."""
+    if instance := _instance(database):
+        Event.EVENT_MAP[message] = {"Categories": list(categories), "Message": message}
+        instance.add_event(message)
 
 
 def forget(database: Database) -> None:

@@ -28,8 +28,15 @@ class Server:
 
     @property
     def container(self):
-        [part] = [p for p in self.cloud.podman.parts("database") if self.name in p.id]
+        """The primary's."""
+        [primary] = [n for n in self.shown["nodes"] if n["role"] == "primary"]
+        [part] = [p for p in self.cloud.podman.parts("database") if p.id == primary["id"]]
         return part
+
+    @property
+    def shown(self) -> dict:
+        """What ``drydock status`` says of it."""
+        return {row["id"]: row for row in self.cloud.status()["databases"]}[self.name]
 
     def secret(self) -> dict:
         arn = self.describe()["MasterUserSecret"]["SecretArn"]
@@ -106,7 +113,7 @@ def test_listens_with_tls_in_its_subnet(cloud, server):
         and endpoint["Port"] == 5432
     )
     assert server.value("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
-    shown = {row["id"]: row for row in cloud.status()["databases"]}[server.name]
+    shown = server.shown
     assert (shown["address"], shown["status"]) == (endpoint["Address"], "available")
 
 

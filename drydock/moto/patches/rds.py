@@ -9,7 +9,8 @@ import uuid
 from typing import Any
 
 from moto.backends import get_backend
-from moto.rds.exceptions import RDSClientError
+from moto.core.utils import utcnow
+from moto.rds.exceptions import DBInstanceAlreadyExists, RDSClientError
 from moto.rds.models import DBInstance, DBParameterGroup, MasterUserSecret, RDSBackend
 
 from drydock.errors import ApiError
@@ -35,9 +36,63 @@ def _made(_: None, database: DBInstance, given: dict[str, Any]) -> None:
         if given.get(key) is not None:
             setattr(database, key, given[key])
     if database.db_cluster_identifier is None:
-        database.status, database.real_address = "creating", None
-        number = database.dbi_resource_id[-6:].lower()
-        database.real_key = f"{database.db_instance_identifier}-{number}"
+        _begin(database)
+
+
+def _begin(database: DBInstance) -> None:
+    database.status, database.real_address = "creating", None
+    database.secondary_availability_zone = None
+    number = database.dbi_resource_id[-6:].lower()
+    database.real_key = f"{database.db_instance_identifier}-{number}"
+
+
+def _tell_apart(replica: DBInstance) -> None:
+    """moto's replica is its source's copy, down to what tells the two apart."""
+    replica.dbi_resource_id = f"db-{uuid.uuid4().hex[:26].upper()}"
+    replica.created = replica.instance_create_time = utcnow()
+    replica.__dict__.pop("master_user_secret", None)
+    replica.manage_master_user_password = False
+    replica.vpc_security_group_ids = list(replica.vpc_security_group_ids)
+    _begin(replica)
+
+
+def _create_replica(original: Any) -> Any:
+    def create_db_instance_read_replica(self: RDSBackend, db_kwargs: dict[str, Any]) -> Any:
+        name = db_kwargs["db_instance_identifier"]
+        if name in self.databases:
+            raise DBInstanceAlreadyExists
+        # Not the source's, whatever that has.
+        own = {"multi_az": False, "deletion_protection": False, "backup_retention_period": 0,
+               "tags": [], "max_allocated_storage": None}  # fmt: skip
+        source = self.find_db_from_id(db_kwargs["source_db_instance_identifier"])
+        password = getattr(source, "master_user_secret", None)
+        replica = original(self, {**own, **db_kwargs})
+        if password:
+            version = password.secret.versions[password.secret.default_version_id]
+            replica._master_user_password = json.loads(version["secret_string"])["password"]
+        _tell_apart(replica)
+        return replica
+
+    return create_db_instance_read_replica
+
+
+def _promoted(database: DBInstance, backend: RDSBackend, _named: dict[str, Any]) -> None:
+    source = backend.databases.get(database.source_db_instance_identifier or "")
+    if source and database.db_instance_identifier in source.replicas:
+        source.remove_replica(database)
+    database.source_db_instance_identifier = None
+    _move(database, "modifying")
+
+
+def _modify(original: Any) -> Any:
+    def modify_db_instance(self: RDSBackend, name: str, db_kwargs: dict[str, Any]) -> Any:
+        before = self.databases[name].multi_az if name in self.databases else None
+        database = original(self, name, db_kwargs)
+        if bool(before) != bool(database.multi_az) and database.status == "available":
+            _move(database, "modifying")
+        return database
+
+    return modify_db_instance
 
 
 def _move(database: DBInstance, status: str) -> None:
@@ -52,6 +107,9 @@ def _delete(original: Any) -> Any:
             raise RDSClientError(
                 "InvalidDBInstanceState", f"Instance {db_instance_identifier} is being deleted."
             )
+        for replica in list(known.replicas) if known else ():
+            if replica in self.databases:  # it goes on as an instance of its own
+                self.promote_read_replica({"db_instance_identifier": replica})
         database = original(self, db_instance_identifier, **named)
         # moto forgets it here; AWS shows it until its storage is gone.
         if database.db_cluster_identifier is None:
@@ -96,6 +154,11 @@ def apply() -> None:
             f"{action}_db_instance",
             lambda database, *_, status=status: _move(database, status),
         )
+    _wrap(RDSBackend, "promote_read_replica", _promoted)
+    RDSBackend.create_db_instance_read_replica = _create_replica(
+        RDSBackend.create_db_instance_read_replica
+    )
+    RDSBackend.modify_db_instance = _modify(RDSBackend.modify_db_instance)
     _wrap(DBParameterGroup, "update_parameters", _given)
     RDSBackend.delete_db_instance = _delete(RDSBackend.delete_db_instance)
     DBInstance.default_engine_versions = {**DBInstance.default_engine_versions, "postgres": "17.4"}

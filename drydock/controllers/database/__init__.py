@@ -1,0 +1,6 @@
+"""RDS: PostgreSQL servers, their standbys and replicas, and the pools of RDS Proxy."""
+
+from drydock.controllers.database.controller import DatabaseController
+from drydock.controllers.database.meter import DatabaseMeter
+
+__all__ = ["DatabaseController", "DatabaseMeter"]
