@@ -103,7 +103,8 @@ def protected(session: Session, whose: str, bounds: Bounds, crowd: bool = False)
     # The workloads log in as the master user, which is an administrator: their sessions are
     # known by the address they come from. Everybody else's of that role is a person's, but for
     # more than a person ever opens.
-    if session["admin"] and whose == "elsewhere" and session["role"] not in bounds.roles and not crowd:
+    persons = session["admin"] and whose == "elsewhere" and not crowd
+    if persons and session["role"] not in bounds.roles:
         return "an administrator's"
     return ""
 

@@ -20,6 +20,8 @@ from ansible_collections.drydock.ops.plugins.module_utils.connections import (
 
 # Tasks of one service that stopped within the last minutes and mean that it flaps.
 FLAPPING = 3
+# Connections that the proxy opens for one task to begin with.
+PROXY_FIRST = 2
 
 
 def decide(facts: Facts, bounds: Bounds) -> dict[str, Any]:
@@ -168,6 +170,7 @@ def _shrink(
     more: dict[str, Any] = {"workload": worst.name}
     if facts.proxy:
         action = "use_proxy"
+        first = PROXY_FIRST
         more["environment"] = {"DATABASE_HOST": facts.proxy}
         plan = [f"lead {worst.name} to the proxy {facts.proxy} in place of {worst.host}"]
         key = f"DATABASE_HOST: {facts.proxy}"
@@ -187,12 +190,13 @@ def _shrink(
                 because,
                 follow_up=["raise database.max_connections or put a proxy before the database"],
             )
+        first = min(size, worst.pool_min)
         more["environment"] = {"DATABASE_POOL_MAX": str(size)}
         if size < worst.pool_min:
             more["environment"]["DATABASE_POOL_MIN"] = str(size)
         plan = [f"resize the pool of {worst.name} from {worst.pool_max} to {size} per task"]
         key = f"DATABASE_POOL_MAX: {size}"
-    room = _room(facts, bounds, worst, clients)
+    room = _room(facts, bounds, worst, clients, first)
     if room:
         plan.insert(0, f"end {len(room)} idle sessions of {worst.name}, longest unused first, so "
                     "that its new tasks can come in")  # fmt: skip
@@ -210,10 +214,13 @@ def _shrink(
 
 
 def _room(
-    facts: Facts, bounds: Bounds, worst: Workload, clients: list[Session]
+    facts: Facts, bounds: Bounds, worst: Workload, clients: list[Session], first: int
 ) -> list[dict[str, Any]]:
-    """Return idle pool sessions to end so that as many new tasks can start as are wanted."""
-    wanted = worst.desired * worst.pool_min - max(facts.usable - len(clients), 0)
+    """Return idle pool sessions to end so that as many new tasks can start as are wanted.
+
+    first: connections that one new task opens at its start.
+    """
+    wanted = worst.desired * first - max(facts.usable - len(clients), 0)
     idle = [
         one
         for one in clients

@@ -120,6 +120,12 @@ def test_pools_too_large_in_sum_are_resized_so_that_a_deployment_fits():
     assert len(made["targets"]) == 1  # 2 tasks x 2 connections to start with, 3 slots are free
 
 
+def test_room_is_made_for_the_smaller_pool_only():
+    made = decide(facts(many(52), workload={"pool_max": 40, "pool_min": 25}), Bounds())
+    assert made["environment"] == {"DATABASE_POOL_MAX": "11", "DATABASE_POOL_MIN": "11"}
+    assert len(made["targets"]) == 2 * 11 - (55 - 52)
+
+
 def test_pools_too_large_in_sum_go_to_the_proxy_where_there_is_one():
     made = decide(facts(many(52), proxy="proxy", workload={"pool_max": 40}), Bounds())
     assert (made["action"], made["environment"]) == ("use_proxy", {"DATABASE_HOST": "proxy"})
