@@ -364,7 +364,9 @@ def test_health_is_what_the_checks_find(web: Web) -> None:
     web.register("two", ill)
     shown = next(one for one in web.cloud.status()["load_balancers"] if one["name"] == "tests-web")
     assert shown["address"] == web.address and shown["state"] == "active"
-    assert web.health("two")[ill]["Reason"] == "Target.NotInUse"
+    wait_for(
+        lambda: web.health("two")[ill]["Reason"] == "Target.NotInUse", 10, "nothing forwards to it"
+    )
 
     # With no healthy target at all, every target gets requests, as from an ALB.
     web.drop("one", well)
