@@ -10,7 +10,7 @@ PYTEST := python -m pytest
 STACKS := $(wildcard terraform/stacks/*)
 TERRAFORM_TESTS := $(sort $(patsubst %/tests/,%,$(dir $(wildcard terraform/*/*/tests/*.tftest.hcl))))
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform lock
+.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks docs lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ clean: down ## down, and also the images, caches and tools
 	rm -rf .drydock .venv
 
 test: setup ## All layers, the quick ones first
-	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform
+	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform test-runbooks
 
 lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov
 	ruff check .
@@ -59,6 +59,13 @@ test-roles: setup ## Layer 5: every wrong input stops with a sentence before any
 
 test-platform: setup ## Layer 6: the embedded cloud's parts, then the whole platform on them, under load and broken
 	$(PYTEST) tests/platform
+
+test-runbooks: setup ## Layer 7: the runbooks' frame, then each runbook: broken for real, red, mended, green
+	$(PYTEST) tests/frame
+	$(PYTEST) tests/runbooks
+
+docs: setup ## Write the runbooks' pages and index from their metadata
+	python scripts/runbook_docs.py
 
 lock: ## Pin again what requirements*.in name (uv, with hashes, no index address)
 	for file in requirements requirements-uv requirements-checkov; do \
