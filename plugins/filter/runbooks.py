@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 DOCUMENTATION = r"""
 name: runbooks
 short_description: Lines for people about a runbook
@@ -28,7 +30,14 @@ def alarm_lines(answer: dict[str, Any]) -> list[str]:
 
 
 def decision_lines(decision: dict[str, Any]) -> list[str]:
-    """Return a runbook's decision in lines."""
+    """Return a runbook's decision in lines; refuses one that says too little."""
+    for key, kind in (("cause", str), ("action", str), ("because", list), ("plan", list),
+                      ("undo", list)):  # fmt: skip
+        if not isinstance(decision.get(key), kind):
+            raise AnsibleFilterError(
+                f"The runbook's decision has no {key} ({'text' if kind is str else 'a list'}): "
+                "see roles/runbook/README.md."
+            )
     lines = [f"cause       {decision['cause']}"]
     for title, key in (("because", "because"), ("will do", "plan"), ("undo", "undo")):
         for number, text in enumerate(decision.get(key) or ["nothing"]):
