@@ -49,6 +49,11 @@ class Database:
     source: str | None
     parameters: tuple[tuple[str, str], ...]
 
+    @property
+    def subnet_id(self) -> str:
+        """The subnet in the primary's zone, else the group's first."""
+        return next((own for zone, own in self.subnets if zone == self.zone), self.subnets[0][1])
+
 
 def _instances() -> Iterator[tuple[str, DBInstance]]:
     for region, backend in list(get_backend("rds")[ACCOUNT_ID].items()):

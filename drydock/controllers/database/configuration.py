@@ -59,14 +59,14 @@ wal_sender_timeout = '10s'
 wal_receiver_timeout = '10s'
 wal_retrieve_retry_interval = '1s'
 {parameters}"""
-# Only the nodes' own addresses may replicate. The controller comes in by the socket, as
-# rdsadmin; nobody else may be that.
+# Only the nodes' own addresses may replicate. The cloud comes in by the socket, as rdsadmin;
+# nobody else may be that.
 _HBA = """\
 local all rdsadmin peer map=controller
 host all rdsadmin,rdsrepladmin all reject
 {copies}{host} all all all scram-sha-256
 """
-_IDENT = "controller root rdsadmin\n"
+_IDENT = "controller root rdsadmin\ncontroller postgres rdsadmin\n"
 # A copy refuses to run with less of these than its source (PostgreSQL documentation,
 # "Administrator's Overview" of hot standby).
 LIMITS = (
