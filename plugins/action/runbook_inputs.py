@@ -44,7 +44,7 @@ def check(
             + f" (inputs: {', '.join(sorted([*inputs, *FRAME]))})."
         )
     validated = ArgumentSpecValidator(argument_spec(inputs)).validate(
-        {name: given[name] for name in inputs if name in given}
+        {name: given[name] for name in inputs if given.get(name) is not None}
     )
     problems += [f"{message}." for message in validated.error_messages]
     typed = {name: validated.validated_parameters.get(name) for name in inputs}

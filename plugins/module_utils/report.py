@@ -115,13 +115,14 @@ def breach(runbook: dict[str, Any], red_since: float) -> float | None:
     found = []
     for curve in runbook.get("metrics") or []:
         test = out.get(curve.get("comparison", ""))
-        if not (test and curve["main"] and curve["alarm"] in reds):
+        limit = curve.get("threshold")
+        if not test or limit is None or curve["alarm"] not in reds:
             continue
         first = None
         for at, value in curve["points"]:
             if at > red_since:
                 break
-            first = (first or at) if test(value, curve["threshold"]) else None
+            first = (first or at) if test(value, limit) else None
         if first:
             found.append(first)
     return min(found, default=None)
