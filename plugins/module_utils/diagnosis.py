@@ -25,6 +25,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
 LIMIT_SHARE = 0.8  # of the connections a database takes; its alarm's threshold
 ROOM_SHARE = 0.9  # of them that may be in use after scaling out
 NEAR_PERIODS = 15  # a change this long before the errors is suspected for its time alone
+BRIEF_PERIODS = 5  # a release that lived no longer is returned to only if it was measured
 FAR_PERIODS = 60  # one this long before them only if the logs agree
 STOPS = 3  # tasks that ended by themselves from which on a service flaps
 SERVING = ("SUCCESSFUL", "IN_PROGRESS", "PENDING")
@@ -122,7 +123,7 @@ def good_ones(seen: Observation, bad: Release, *, proven: bool = False) -> Itera
         if release.status != "SUCCESSFUL" or release.definition in blamed:
             continue
         # What was replaced at once was replaced for a reason.
-        brief = lived < NEAR_PERIODS * seen.period
+        brief = lived < BRIEF_PERIODS * seen.period
         if release.share is None and (proven or brief):
             continue
         if release.lacks or (release.share is not None and release.share >= ERROR_SHARE):

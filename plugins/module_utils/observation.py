@@ -44,7 +44,7 @@ class Release:
         definition: family and number of the task definition, such as `hello:7`.
         started, finished: seconds since 1970.
         status: of ListServiceDeployments.
-        share: % of requests answered 5xx while it served; None where too few were made.
+        share: usual % of requests answered 5xx while it served; None where too few were made.
         lacks: what it needs in order to run and is gone, in words; empty when nothing is.
     """
 

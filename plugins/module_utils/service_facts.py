@@ -6,19 +6,23 @@ said in `notes`; it must not keep a diagnosis from being made.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from ansible_collections.drydock.ops.plugins.module_utils.aws import error_code, explain
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import Service, short
+from ansible_collections.drydock.ops.plugins.module_utils.figures import (
+    NOW,
+    Series,
+    began,
+    change,
+    read_lines,
+    share,
+)
 from ansible_collections.drydock.ops.plugins.module_utils.observation import (
-    CPU_PERCENT,
-    ERROR_SHARE,
-    LATENCY_SECONDS,
     Change,
     Observation,
     Release,
@@ -26,107 +30,16 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
     Task,
 )
 
-Series = Mapping[float, float]
 LOOK_BACK = 180  # periods of metrics that are read
-NOW = 3  # periods that "now" is the mean of
 LOG_PERIODS = 12
 LOG_LINES = 1000  # newest of each task
 MOST_TASKS = 10  # whose logs are read
 MOST_RELEASES = 10  # whose share of errors is asked for
 ENOUGH_REQUESTS = 20  # for a share of errors to say how well a release served
-_FAILED = re.compile(r"\b(error|exception|fatal|panic|critical)\b", re.I)
-
-
-# --- figures, without I/O -----------------------------------------------------------
-
-
-def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
-    """Return since when errors, latency or CPU have been beyond their bounds without a longer
-    break than two periods; None when they are not now."""
-
-    def wrong(start: float) -> bool:
-        failed = sum(series.get(name, {}).get(start, 0) for name in ("errors", "balancer"))
-        asked = series.get("requests", {}).get(start, 0) + series.get("balancer", {}).get(start, 0)
-        return bool(
-            (asked and 100 * failed / asked >= ERROR_SHARE)
-            or series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS
-            or series.get("cpu", {}).get(start, 0) >= CPU_PERCENT
-        )
-
-    starts = {start for one in series.values() for start in one}
-    found = None
-    for start in sorted((start for start in starts if wrong(start)), reverse=True):
-        if (at if found is None else found) - start > (5 if found is None else 3) * period:
-            break
-        found = start
-    return found
-
-
-def _mean(series: Series, start: float, end: float) -> float | None:
-    values = [value for at, value in series.items() if start <= at < end]
-    return sum(values) / len(values) if values else None
-
-
-def change(series: Series, period: int, at: float, since: float | None, per: float = 1) -> Change:
-    """Return the mean of the last periods with data, and that before it all began."""
-    latest = max(series, default=at)
-    if at - latest > 5 * period:
-        return Change(None, _scaled(_mean(series, 0, at), per))
-    now = _mean(series, latest - (NOW - 1) * period, latest + 1)
-    edge = (since if since is not None else latest - 5 * period) - 2 * period
-    before = _mean(series, edge - 30 * period, edge)
-    return Change(_scaled(now, per), _scaled(before, per))
-
-
-def _scaled(value: float | None, per: float) -> float | None:
-    return None if value is None else round(value / per, 4)
-
-
-def share(series: Mapping[str, Series], start: float, end: float) -> float | None:
-    """Return the % of requests answered 5xx in a span; None where none was made."""
-    total = {
-        name: sum(v for at, v in series.get(name, {}).items() if start <= at < end)
-        for name in ("requests", "errors", "balancer")
-    }
-    asked = total["requests"] + total["balancer"]
-    return round(100 * (total["errors"] + total["balancer"]) / asked, 2) if asked else None
-
-
-def read_lines(messages: Iterable[str]) -> tuple[int, int, Counter[str]]:
-    """Return (requests, failed ones, causes counted) of a task's log lines.
-
-    A line of JSON with `status` is a request; its `error` is the cause of a failure. What else
-    is logged as a warning or worse is a cause too, with the kind of error that it names; it
-    counts only where no request says one.
-    """
-    requests = failed = 0
-    causes: Counter[str] = Counter()
-    words: Counter[str] = Counter()
-    for message in messages:
-        try:
-            line = json.loads(message)
-        except ValueError:
-            line = None
-        if not isinstance(line, dict):
-            if _FAILED.search(message):
-                words[message.strip()[:80]] += 1
-        elif isinstance(line.get("status"), int):
-            requests += 1
-            if line["status"] >= 500:
-                failed += 1
-                causes[str(line.get("error") or f"http_{line['status']}")] += 1
-        elif str(line.get("level", "")).lower() in ("warning", "error", "critical", "fatal"):
-            reason = str(line.get("reason") or line.get("message") or "")
-            named = re.match(r"[\w.]*(Error|Exception|Unavailable)\b", reason)
-            words[": ".join(filter(None, [str(line.get("event", "")), named and named[0]]))] += 1
-    return requests, failed, causes or words
 
 
 def _epoch(moment: datetime | None) -> float:
     return moment.timestamp() if moment else 0.0
-
-
-# --- AWS ----------------------------------------------------------------------------
 
 
 class ServiceFacts:
@@ -293,7 +206,10 @@ class ServiceFacts:
         return found
 
     def _served(self, start: float, end: float) -> float | None:
-        """Return the % of 5xx in the last hour (of periods) of a release's life."""
+        """Return the usual (median) % of 5xx of a release, of the last 60 periods of its life.
+
+        A release that is bad is so from its start; one that was good may have met an incident.
+        """
         # CloudWatch keeps 60 s for 15 days, 300 s for 63 days, an hour for 455 days.
         days = (self.at - end) / 86400
         period = self.period if days < 15 else 300 if days < 63 else 3600
@@ -306,7 +222,14 @@ class ServiceFacts:
         if sum(series["requests"].values()) < ENOUGH_REQUESTS:
             return None
         # The load balancer's own errors are not this workload's alone: they blame no release.
-        return share({name: series[name] for name in ("requests", "errors")}, *whole)
+        return round(
+            median(
+                100 * series["errors"].get(begin, 0) / asked
+                for begin, asked in series["requests"].items()
+                if asked
+            ),
+            2,
+        )
 
     def definition(self, name: str) -> dict[str, Any]:
         if name not in self._definitions:

@@ -184,7 +184,7 @@ def sentences(seen: Observation) -> list[str]:
     if seen.limit:
         said.append(f"database connections {seen.connections:.0f} of {seen.limit:.0f}")
     for one in seen.releases[:4]:
-        served = "" if one.share is None else f", served with {one.share:.1f} % of 5xx"
+        served = "" if one.share is None else f", served with {one.share:.1f} % of 5xx as a rule"
         lacks = f", but {one.lacks}" if one.lacks else ""
         said.append(f"{one.definition} {one.status} {moment(one.started)}{served}{lacks}")
     return said

@@ -198,7 +198,10 @@ class Small:
 @pytest.fixture(scope="module")
 def small(cloud: Cloud) -> Iterator[Small]:
     made = Small(cloud)
-    with load(made.url, threads=3, pause=0.02):
+    with load(made.url, threads=3, pause=0.02) as traffic:
+        # A release that was never measured, and replaced at once, is not returned to.
+        proven = time.monotonic() + 3 * PERIOD
+        wait_for(lambda: time.monotonic() > proven and traffic.total > 100, 60, "it has served")
         yield made
     ecs = made.ecs
     ecs.delete_service(cluster=NAME, service=NAME, force=True)

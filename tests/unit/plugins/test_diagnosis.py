@@ -361,7 +361,7 @@ def test_the_last_good_release_is_not_one_that_was_bad_itself() -> None:
 
 
 def test_a_release_that_was_replaced_at_once_is_not_returned_to_unproven() -> None:
-    history = [release(4, 8), release(3, 14), release(2, 90, share=0.0)]
+    history = [release(4, 8), release(3, 12), release(2, 90, share=0.0)]
     assert last_good(seen(current="api:4", releases=history), history[0]) == history[2]
     proven = [history[0], replace(history[1], share=0.5), history[2]]
     assert last_good(seen(current="api:4", releases=proven), proven[0]) == proven[1]

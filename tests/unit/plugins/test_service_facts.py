@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import DeploymentFailed
-from ansible_collections.drydock.ops.plugins.module_utils.observation import Change
-from ansible_collections.drydock.ops.plugins.module_utils.service_facts import (
+from ansible_collections.drydock.ops.plugins.module_utils.figures import (
     began,
     change,
     read_lines,
     share,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.observation import Change
 from ansible_collections.drydock.ops.plugins.modules import ecs_change, ecs_replace_tasks
 
 P = 60
