@@ -233,6 +233,11 @@ class Podman:
     def unpause(self, name: str) -> None:
         self.command("unpause", name)
 
+    def cpu_cap(self, name: str) -> float | None:
+        """The share of one processor that a part is capped at; None without a cap."""
+        found = self.command("inspect", "--format={{.HostConfig.NanoCpus}}", name).stdout
+        return int(found) / 1e9 or None
+
     def limit_cpu(self, name: str, share: float | None) -> None:
         """Caps a running part at a share of one processor; None takes the cap away."""
         if share is None:

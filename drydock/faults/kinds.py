@@ -180,11 +180,16 @@ class Throttle(PartKind):
     name, undo = "slow", "gives it the processor back"
 
     def hit(self, fault: Fault, part: Part) -> None:
-        share = fault.options["cpu"]
-        self.shop.cloud.podman.limit_cpu(part.name, share)
+        podman = self.shop.cloud.podman
+        # podman 5 forgets the first cap at an update, so it is written down.
+        fault.data.setdefault("caps", {})[part.name] = podman.cpu_cap(part.name)
+        self.shop.save()
+        podman.limit_cpu(part.name, fault.options["cpu"])
 
     def heal(self, fault: Fault, part: Part) -> None:
-        self.shop.cloud.podman.limit_cpu(part.name, None)
+        caps = fault.data.get("caps", {})
+        if part.name in caps:
+            self.shop.cloud.podman.limit_cpu(part.name, caps[part.name])
 
 
 def table(fault: Fault) -> str:

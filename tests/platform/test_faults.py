@@ -230,10 +230,17 @@ def test_slow_by_processor(cloud, faults, service):
         """Seconds on the clock for each of the processor."""
         return float(cloud.podman.execute(name, ["python3", "-c", spin]).stdout)
 
+    def quota() -> str:
+        files = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null"
+        return cloud.podman.execute(name, ["sh", "-c", files]).stdout
+
+    own = quota()
     fault = faults.make("slow", task, "--cpu", "5%")
     throttled = waits()
+    assert quota() != own
     faults.undo(fault["id"])
     assert throttled > 8 and waits() < throttled / 2
+    assert quota() == own  # the task's own cap, not none
     assert answer(ip)[0] == 200
 
 
