@@ -3,7 +3,7 @@
 from drydock.controller import Cloud, Controller
 from drydock.controllers.cache import CacheController
 from drydock.controllers.cloudwatch import CloudWatchController
-from drydock.controllers.database import DatabaseController, DatabaseMeter
+from drydock.controllers.database import DatabaseController, DatabaseMeter, ProxyController
 from drydock.controllers.ecs import EcsController, EcsMeter
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
@@ -13,14 +13,15 @@ from drydock.controllers.scaling import ScalingController
 
 def all_of(cloud: Cloud) -> list[Controller]:
     """Every controller of the embedded cloud, in the order they are started."""
-    databases = DatabaseController(cloud)
+    databases, proxies = DatabaseController(cloud), ProxyController(cloud)
     ecs = EcsController(cloud)
     return [
         NetworkController(cloud),
         RegistryController(cloud),
         CloudWatchController(cloud),
         databases,
-        DatabaseMeter(cloud, databases),
+        proxies,
+        DatabaseMeter(cloud, databases, proxies),
         CacheController(cloud),
         LoadBalancerController(cloud),
         LoadBalancerMeter(cloud),

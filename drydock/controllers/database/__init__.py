@@ -2,5 +2,6 @@
 
 from drydock.controllers.database.controller import DatabaseController
 from drydock.controllers.database.meter import DatabaseMeter
+from drydock.controllers.database.proxy import ProxyController
 
-__all__ = ["DatabaseController", "DatabaseMeter"]
+__all__ = ["DatabaseController", "DatabaseMeter", "ProxyController"]

@@ -9,7 +9,11 @@ from drydock.controller import Cloud, Controller
 from drydock.controllers.database.cluster import Cluster
 from drydock.controllers.database.configuration import memory, vcpus
 from drydock.controllers.database.controller import DatabaseController
+from drydock.controllers.database.proxy import ProxyController, console
+from drydock.controllers.database.session import Refused
 from drydock.controllers.ecs.cgroup import Cgroup
+from drydock.controllers.engines import Node
+from drydock.moto.rds_proxy import Proxy
 
 _MOST_SECONDS = 2.0  # between two publications, so that no period closes half filled
 
@@ -32,12 +36,11 @@ class DatabaseMeter(Controller):
 
     name = "database-metrics"
 
-    def __init__(self, cloud: Cloud, databases: DatabaseController):
+    def __init__(self, cloud: Cloud, databases: DatabaseController, proxies: ProxyController):
         super().__init__(cloud)
         self.interval = min(_MOST_SECONDS, cloud.settings.scaled(60) / 5)
-        self._databases = databases
+        self._databases, self._proxies = databases, proxies
         self._cpu: dict[str, tuple[float, float]] = {}  # of a node: when, CPU seconds
-        self._pids: dict[str, int] = {}
         self._due = 0.0
 
     def reconcile(self) -> None:
@@ -49,6 +52,22 @@ class DatabaseMeter(Controller):
             if cluster.database.address:
                 self._storage(cluster)
                 self._server(cluster)
+
+        for proxy, node in list(self._proxies.running.values()):
+            self._proxy(proxy, node)
+
+    def _proxy(self, proxy: Proxy, node: Node) -> None:
+        try:
+            with console(node, proxy.target.port if proxy.target else 5432) as session:
+                counts = {name: int(value or 0) for name, value in session.query("SHOW LISTS")}
+        except (OSError, Refused):
+            return  # a gap, as on AWS
+        own = {"ProxyName": proxy.name}
+        for name, value in (
+            ("ClientConnections", counts["used_clients"] - 1),  # without this one
+            ("DatabaseConnections", counts["used_servers"]),
+        ):
+            self.cloud.metrics.put(proxy.region, "AWS/RDS", name, own, max(value, 0), "Count")
 
     def _put(self, cluster: Cluster, name: str, value: float, unit: str) -> None:
         database = cluster.database
