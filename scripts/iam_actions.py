@@ -40,6 +40,9 @@ ACTION = {
 }
 # Needed although the caller makes no such call itself.
 IMPLIED = {
+    "application-autoscaling:TagResource": "tags at creation",
+    "cloudwatch:TagResource": "tags at creation",
+    "sns:TagResource": "tags at creation",
     "ecr:BatchCheckLayerAvailability": "push",
     "ecr:BatchGetImage": "push",
     "ecr:CompleteLayerUpload": "push",
@@ -51,8 +54,8 @@ IMPLIED = {
     "ecs:TagResource": "tags at creation",
     "elasticache:AddTagsToResource": "tags at creation",
     "elasticloadbalancing:AddTags": "tags at creation",
-    "iam:CreateServiceLinkedRole": "first use of ECS, ELB, RDS and ElastiCache in an account",
-    "iam:PassRole": "task and execution roles",
+    "iam:CreateServiceLinkedRole": "first use of ECS, ELB, RDS, ElastiCache, scaling in an account",
+    "iam:PassRole": "task and execution roles, the database proxy's role",
     "iam:TagRole": "tags at creation",
     "kms:CreateGrant": "RDS and ElastiCache use the key",
     "kms:Decrypt": "state and repositories are encrypted",
@@ -66,17 +69,21 @@ IMPLIED = {
 }
 # A run from nothing changes little in place; a later one may change anything that it made.
 UPDATES = (
+    "application-autoscaling:UntagResource", "cloudwatch:UntagResource",
     "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateTable",
     "ec2:DeleteTags", "ec2:ModifySubnetAttribute", "ec2:ModifySecurityGroupRules",
     "ec2:ReplaceRoute", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability",
     "ecr:UntagResource", "ecs:UntagResource", "ecs:UpdateCluster",
+    "elasticache:DecreaseReplicaCount", "elasticache:IncreaseReplicaCount",
     "elasticache:ModifyCacheSubnetGroup", "elasticache:ModifyReplicationGroup",
     "elasticache:RemoveTagsFromResource", "elasticloadbalancing:ModifyListener",
     "elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyTargetGroup",
     "elasticloadbalancing:RemoveTags", "elasticloadbalancing:SetSecurityGroups",
     "elasticloadbalancing:SetSubnets", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
     "kms:PutKeyPolicy", "kms:UntagResource", "logs:DeleteRetentionPolicy", "logs:UntagResource",
-    "rds:ModifyDBInstance", "rds:ModifyDBSubnetGroup", "rds:RemoveTagsFromResource",
+    "rds:ModifyDBInstance", "rds:ModifyDBProxy", "rds:ModifyDBSubnetGroup",
+    "rds:RemoveTagsFromResource", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes",
+    "sns:Subscribe", "sns:Unsubscribe", "sns:UntagResource",
 )  # fmt: skip
 NO_PERMISSION = {"sts:GetCallerIdentity"}  # anybody may ask who they are
 
