@@ -54,7 +54,7 @@ variable "metrics" {
 }
 
 variable "expression" {
-  description = "Metric math over the metrics' ids, such as 100 * errors / requests; null to watch the one metric as it is."
+  description = "Metric math over the metrics' ids, such as 100 * FILL(errors, 0) / requests; null to watch the one metric as it is."
   type        = string
   default     = null
 

@@ -11,7 +11,7 @@ locals {
         requests = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.target[name] }
       }
       # A share, so that one number fits a busy and a quiet service.
-      expression          = "100 * errors / requests"
+      expression          = "100 * FILL(errors, 0) / requests"
       comparison          = "GreaterThanThreshold"
       threshold           = 5
       datapoints_to_alarm = 2

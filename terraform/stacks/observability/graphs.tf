@@ -14,7 +14,7 @@ locals {
       {
         title       = "Errors of ${name}"
         unit        = "percent of requests"
-        expressions = { share = "100 * errors / requests" }
+        expressions = { share = "100 * FILL(errors, 0) / requests" }
         limits      = { alarm = local.alarms["${name}-5xx"].threshold }
         metrics = [
           { id = "errors", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.target[name], visible = false },

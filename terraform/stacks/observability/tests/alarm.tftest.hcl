@@ -15,7 +15,7 @@ variables {
     errors   = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = { LoadBalancer = "app/drydock-dev/1" } }
     requests = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = { LoadBalancer = "app/drydock-dev/1" } }
   }
-  expression = "100 * errors / requests"
+  expression = "100 * FILL(errors, 0) / requests"
 }
 
 run "math_is_compared_and_told" {

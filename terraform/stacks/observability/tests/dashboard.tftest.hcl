@@ -12,7 +12,7 @@ variables {
         {
           title       = "Errors"
           unit        = "percent"
-          expressions = { share = "100 * errors / requests" }
+          expressions = { share = "100 * FILL(errors, 0) / requests" }
           limits      = { alarm = 5 }
           metrics = [
             { id = "errors", label = "5xx", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = { LoadBalancer = "app/a/1" }, visible = false },
@@ -51,7 +51,7 @@ run "widgets_are_laid_out_without_overlap" {
       ] == [
       jsonencode(["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "LoadBalancer", "app/a/1", { id = "errors", stat = "Sum", label = "5xx", visible = false }]),
       jsonencode(["AWS/ApplicationELB", "RequestCount", "LoadBalancer", "app/a/1", { id = "requests", stat = "Sum", label = "requests", visible = false }]),
-      jsonencode([{ id = "share", expression = "100 * errors / requests", label = "Errors" }]),
+      jsonencode([{ id = "share", expression = "100 * FILL(errors, 0) / requests", label = "Errors" }]),
     ]
     error_message = "metrics and math must be written as CloudWatch reads them"
   }
