@@ -127,13 +127,18 @@ def _rows(marks: list[Mark], axis: Axis) -> list[int]:
     ends: list[float] = []
     rows = []
     for mark in marks:
-        x = axis.x(mark.at)
-        row = next((n for n, end in enumerate(ends) if end <= x - 18), len(ends))
+        x, half = axis.x(mark.at), _half(mark)
+        row = next((n for n, end in enumerate(ends) if end < x - half), len(ends))
         if row == len(ends):
             ends.append(x)
-        ends[row] = x
+        ends[row] = x + half
         rows.append(row)
     return rows
+
+
+def _half(mark: Mark) -> float:
+    """Return half the width of a mark's tag: a circle for two characters, longer for more."""
+    return max(8.5, 3.4 * len(mark.tag) + 3)
 
 
 def draw(
@@ -168,11 +173,11 @@ def draw(
         out.append(f'<text class="time" x="{x}" y="{bottom + 16}">{clock(tick)}</text>')
     out += panels
     for mark, row in zip(marks, rows, strict=True):
-        x, y = axis.x(mark.at), row * TAG_ROW + 10
+        x, y, half = axis.x(mark.at), row * TAG_ROW + 10, _half(mark)
         out.append(
             f'<g class="mark {mark.kind}"><title>{clock(mark.at)} {escape(mark.text)}</title>'
             f'<line x1="{x}" x2="{x}" y1="{y + 8}" y2="{bottom}"/>'
-            f'<circle cx="{x}" cy="{y}" r="8.5"/>'
+            f'<rect x="{x - half:.1f}" y="{y - 8.5}" width="{2 * half:.1f}" height="17" rx="8.5"/>'
             f'<text x="{x}" y="{y + 3.8}">{escape(mark.tag)}</text></g>'
         )
     out.append("</svg>")

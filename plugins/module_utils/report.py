@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from ansible_collections.drydock.ops.plugins.module_utils.chart import Mark, clock, draw
 
+TOGETHER = 3  # more actions than these within a second are drawn as one
 # Outcome → (colour class, words).
 OUTCOMES = {
     "mended": ("good", "Mended"),
@@ -69,13 +71,13 @@ svg .threshold{stroke:var(--limit);stroke-dasharray:6 4}
 svg .limit{fill:var(--limit);text-anchor:end;font-size:11px}
 svg .curve{fill:none;stroke:var(--curve);stroke-width:1.8;stroke-linejoin:round}
 svg .dot{fill:var(--curve)}svg .redtime{fill:var(--shade)}
-svg .mark line{stroke:var(--act);stroke-width:1.3}svg .mark circle{fill:var(--act)}
+svg .mark line{stroke:var(--act);stroke-width:1.3}svg .mark rect{fill:var(--act)}
 svg .mark text{fill:var(--badge);text-anchor:middle;font-size:11px;font-weight:700}
 svg .red line,svg .undone line,svg .fault line{stroke:var(--bad)}
-svg .red circle,svg .undone circle,svg .fault circle{fill:var(--bad)}
-svg .green line{stroke:var(--good)}svg .green circle{fill:var(--good)}
+svg .red rect,svg .undone rect,svg .fault rect{fill:var(--bad)}
+svg .green line{stroke:var(--good)}svg .green rect{fill:var(--good)}
 svg .opened line,svg .closed line{stroke:var(--calm)}
-svg .opened circle,svg .closed circle{fill:var(--calm)}
+svg .opened rect,svg .closed rect{fill:var(--calm)}
 @media print{details>*{display:block}}
 """
 
@@ -128,6 +130,32 @@ def breach(runbook: dict[str, Any], red_since: float) -> float | None:
     return min(found, default=None)
 
 
+def _acts(runbook: dict[str, Any]) -> list[Mark]:
+    """Return every action as a mark of its own, numbered."""
+    return [
+        Mark(
+            seconds(action["at"]) or 0,
+            str(number),
+            "action",
+            " ".join(filter(None, [action["what"], action.get("target", "")])),
+        )
+        for number, action in enumerate(actions(runbook), start=1)
+    ]
+
+
+def _drawn(acts: list[Mark]) -> list[Mark]:
+    """Return the actions as they are drawn: many within one second are one mark."""
+    found = []
+    for _, moment in groupby(acts, key=lambda mark: int(mark.at)):
+        same = list(moment)
+        if len(same) <= TOGETHER:
+            found += same
+            continue
+        text = f"{same[0].text}; and {len(same) - 1} more in the same second, listed below"
+        found.append(Mark(same[0].at, f"{same[0].tag}–{same[-1].tag}", "action", text))
+    return found
+
+
 def marks(runbook: dict[str, Any]) -> list[Mark]:
     """Return the moments of a runbook in the order of time."""
     found = []
@@ -139,9 +167,7 @@ def marks(runbook: dict[str, Any]) -> list[Mark]:
             found.append(Mark(shows, "F", "fault", "the fault shows: first point out of limits"))
     if opened := seconds(runbook.get("opened")):
         found.append(Mark(opened, "O", "opened", "runbook opened"))
-    for index, action in enumerate(actions(runbook), start=1):
-        text = " ".join(filter(None, [action["what"], action.get("target", "")]))
-        found.append(Mark(seconds(action["at"]) or 0, str(index), "action", text))
+    found += _drawn(_acts(runbook))
     for one in runbook.get("undone", []):
         found.append(Mark(seconds(one["at"]) or 0, "U", "undone", one["text"]))
     if green := seconds((runbook.get("times") or {}).get("green")):
@@ -210,6 +236,22 @@ def _header(record: dict[str, Any], runbook: dict[str, Any]) -> str:
     return "".join(out)
 
 
+def _legend(runbook: dict[str, Any], events: list[Mark]) -> str:
+    opened = seconds(runbook.get("opened"))
+    return _table(
+        ["time (UTC)", "after opening", "", "what happened"],
+        [
+            [
+                clock(mark.at),
+                f"{mark.at - (opened or mark.at):+.1f} s",
+                f'<span class="tag {mark.kind}">{escape(mark.tag)}</span>',
+                escape(mark.text),
+            ]
+            for mark in events
+        ],
+    )
+
+
 def _charts(runbook: dict[str, Any]) -> str:
     events = marks(runbook)
     curves = runbook.get("metrics") or []
@@ -230,18 +272,13 @@ def _charts(runbook: dict[str, Any]) -> str:
     others = [curve for curve in curves if curve["alarm"] not in reds]
     if not shown:
         shown, others = others, []
-    legend = _table(
-        ["time (UTC)", "after opening", "", "what happened"],
-        [
-            [
-                clock(mark.at),
-                f"{mark.at - (seconds(runbook.get('opened')) or mark.at):+.1f} s",
-                f'<span class="tag {mark.kind}">{escape(mark.tag)}</span>',
-                escape(mark.text),
-            ]
-            for mark in events
-        ],
-    )
+    acts = _acts(runbook)
+    legend = _legend(runbook, events)
+    if len(_drawn(acts)) < len(acts):
+        legend += (
+            f"<details><summary>Every action ({len(acts)})</summary>"
+            f"{_legend(runbook, acts)}</details>"
+        )
     out = [
         '<h2>What happened</h2><div class="card"><div class="wrap">',
         draw(shown, events, red, start - pad, end + pad),
