@@ -152,7 +152,7 @@ def _drawn(acts: list[Mark]) -> list[Mark]:
             found += same
             continue
         text = f"{same[0].text}; and {len(same) - 1} more in the same second, listed below"
-        found.append(Mark(same[0].at, f"{same[0].tag}–{same[-1].tag}", "action", text))
+        found.append(Mark(same[0].at, f"{same[0].tag}-{same[-1].tag}", "action", text))
     return found
 
 
