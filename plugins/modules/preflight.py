@@ -97,6 +97,8 @@ WORKLOAD_FIELDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "priority": (int, "its place among the load balancer's rules, for example 100"),
     "health_path": (str, "the path that answers 200 while it lives, for example /health"),
     "desired_count": (int, "the number of tasks to start with, for example 2"),
+    "min_count": (int, "the fewest tasks that autoscaling leaves running, for example 2"),
+    "max_count": (int, "the most tasks that autoscaling or a runbook starts, for example 4"),
 }
 
 

@@ -121,7 +121,8 @@ def test_a_workload_without_an_image_is_named_with_its_file_and_field(tmp_path):
         tmp_path,
         "ghost.yml",
         "workloads: {hosts: {ghost: {workload: {port: 8080, path_patterns: [/g], priority: 7,\n"
-        "  health_path: /, cpu: 256, memory: 512, desired_count: 1}, release: {}}}}\n",
+        "  health_path: /, cpu: 256, memory: 512, desired_count: 1, min_count: 1, max_count: 2},\n"
+        "  release: {}}}}\n",
     )
     _refused(_play("deploy", inventory=inventory, home=tmp_path), "ghost", "ghost.yml", "context")
 
@@ -131,7 +132,7 @@ def test_a_workload_whose_folder_has_no_dockerfile(tmp_path):
         tmp_path,
         "ghost.yml",
         "workloads: {hosts: {ghost: {workload: {context: docs, port: 8080, path_patterns: [/g],\n"
-        "  priority: 7, health_path: /, cpu: 256, memory: 512, desired_count: 1},\n"
-        "  release: {}}}}\n",
+        "  priority: 7, health_path: /, cpu: 256, memory: 512, desired_count: 1, min_count: 1,\n"
+        "  max_count: 2}, release: {}}}}\n",
     )
     _refused(_play("deploy", inventory=inventory, home=tmp_path), "ghost", "docs", "Dockerfile")

@@ -1,10 +1,13 @@
-# Registering starts nothing: a service without a release stays at no task.
 resource "aws_appautoscaling_target" "this" {
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
   resource_id        = "service/${var.cluster_name}/${aws_ecs_service.this.name}"
-  min_capacity       = var.min_count
   max_capacity       = var.max_count
+
+  # Application Auto Scaling brings a service up to its floor at once, and before the first release
+  # there is no image to run. So the floor of a service without tasks is none; the release that
+  # starts it raises the floor, and this then holds it.
+  min_capacity = aws_ecs_service.this.desired_count == 0 ? 0 : var.min_count
 
   tags = var.tags
 }

@@ -19,6 +19,8 @@ WORKLOAD = {
     "priority": 10,
     "health_path": "/health",
     "desired_count": 2,
+    "min_count": 2,
+    "max_count": 4,
 }
 
 

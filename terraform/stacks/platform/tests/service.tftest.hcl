@@ -184,8 +184,13 @@ run "autoscaling_owns_the_count_within_limits" {
   }
 
   assert {
-    condition     = aws_appautoscaling_target.this.min_capacity == 2 && aws_appautoscaling_target.this.max_capacity == 4 && aws_appautoscaling_target.this.resource_id == "service/drydock-dev/trading_api"
-    error_message = "the service must scale between its own limits"
+    condition     = aws_appautoscaling_target.this.max_capacity == 4 && aws_appautoscaling_target.this.resource_id == "service/drydock-dev/trading_api"
+    error_message = "the service must scale up to its own limit"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.desired_count == 0 && aws_appautoscaling_target.this.min_capacity == 0
+    error_message = "autoscaling must not start a service before its first release"
   }
 
   assert {
