@@ -2,12 +2,14 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 import requests
 
+from drydock.settings import PROJECT
 from tests.platform.conftest import wait_for
-from tests.platform.site import load, play
+from tests.platform.site import commit, load, play
 
 from .drill import Platform, Rehearsal, left_alone, rehearse
 
@@ -34,21 +36,30 @@ def _definition(platform: Platform) -> str:
     return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
 
 
-def test_a_bad_release_is_rolled_back(platform: Platform, order: str) -> None:
-    """A time-out that no statement keeps: /health stays green, so ECS calls it a success."""
+def test_a_bad_release_is_rolled_back(platform: Platform, order: str, tmp_path: Path) -> None:
+    """A mistake in the code: /health stays green, so the deploy ends well and ECS is content."""
+    path = "apps/trading_api/trading_api/orders.py"
+    head = "async def get_order(order_id: UUID, request: Request) -> Order:\n"
+    code = (PROJECT / path).read_text()
+    assert head in code
+    bad = code.replace(head, f'{head}    raise RuntimeError("a mistake of a drill")\n')
+    revision = commit({path: bad}, "a mistake", tmp_path)
     before = _definition(platform)
+
+    def release() -> None:
+        done = play("deploy", "--limit", "trading_api", "-e", f"deploy_revision={revision}")
+        assert done.code == 0, done.output[-5000:]
+
     with load(order, threads=2, pause=0.05):
         done = rehearse(
             platform,
             RUNBOOK,
             *WORKLOAD,
             alarm="trading_api-5xx",
-            inject=lambda: platform.fault(
-                "deploy", "trading_api", "--set", "DATABASE_COMMAND_TIMEOUT=0.0001"
-            ),
+            inject=release,
             says=("bad_deploy", f"run {before} instead of"),
-            # The revision that is bad is named in the diff of both, with what it has of its own.
-            shows=("DATABASE_COMMAND_TIMEOUT",),
+            # What the bad revision has of its own is in the difference of both.
+            shows=(revision,),
             control=100,
         )
     assert _definition(platform) == before
