@@ -49,7 +49,10 @@ class ActionModule(ActionBase):
                 {**arguments, "phase": "observe", "deployment": answer["deployment"]}, task_vars
             )
             # What the start said of change and difference stays; the rest is newer.
-            news = ("finished", "progress", "deployment", "failed", "msg", "exception")
+            news = (
+                "finished", "progress", "deployment", "failed", "msg", "exception", "evidence",
+                "runbook_evidence",
+            )  # fmt: skip
             result.update({key: answer[key] for key in news if key in answer})
         return result
 

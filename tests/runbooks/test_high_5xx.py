@@ -36,6 +36,35 @@ def _definition(platform: Platform) -> str:
     return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
 
 
+def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
+    """The database is a little slower than usual, which nobody would notice but for the crowd.
+
+    Each request holds one of a task's ten connections for a third of a second, so two tasks serve
+    some sixty a second, and their processors, which autoscaling looks at, have little to do. It
+    comes first: more requests than before can be seen only after a quiet while.
+    """
+    platform.fault("slow", "database", "--delay", "150ms")
+    crowd = Crowd(order, 90)
+    try:
+        done = rehearse(
+            platform,
+            RUNBOOK,
+            *WORKLOAD,
+            alarm="trading_api-latency",
+            inject=crowd.come,
+            says=("overload", "run 4 tasks instead of 2"),
+            control=100,
+        )
+    finally:
+        crowd.go()
+        # What the drill has scaled out, and autoscaling would take back in a quarter of an hour.
+        name = platform.service_name("trading_api")
+        platform.cloud.client("ecs").update_service(
+            cluster=platform.cluster, service=name, desiredCount=2
+        )
+    _one_action(done, "4 tasks instead of 2")
+
+
 def test_a_bad_release_is_rolled_back(platform: Platform, order: str, tmp_path: Path) -> None:
     """A mistake in the code: /health stays green, so the deploy ends well and ECS is content."""
     path = "apps/trading_api/trading_api/orders.py"
@@ -82,34 +111,6 @@ def test_a_task_that_fails_alone_is_replaced(platform: Platform, order: str) -> 
     # One was replaced, not more.
     assert len(before & {task["id"] for task in platform.tasks("trading_api")}) == len(before) - 1
     _one_action(done, "stop task")
-
-
-def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
-    """The database is a little slower than usual, which nobody would notice but for the crowd.
-
-    Each request holds one of a task's ten connections for a third of a second, so two tasks serve
-    some sixty a second, and their processors, which autoscaling looks at, have little to do.
-    """
-    platform.fault("slow", "database", "--delay", "150ms")
-    crowd = Crowd(order, 90)
-    try:
-        done = rehearse(
-            platform,
-            RUNBOOK,
-            *WORKLOAD,
-            alarm="trading_api-latency",
-            inject=crowd.come,
-            says=("overload", "run 4 tasks instead of 2"),
-            control=100,
-        )
-    finally:
-        crowd.go()
-        # What the drill has scaled out, and autoscaling would take back in a quarter of an hour.
-        name = platform.service_name("trading_api")
-        platform.cloud.client("ecs").update_service(
-            cluster=platform.cluster, service=name, desiredCount=2
-        )
-    _one_action(done, "4 tasks instead of 2")
 
 
 def test_exhausted_connections_are_handed_over(platform: Platform, order: str) -> None:
