@@ -14,7 +14,7 @@ from .drill import Platform, rehearse
 RUNBOOK = "ecs-tasks-flapping"
 HELLO = ("-e", "workload=hello")
 ALARM = "hello-tasks"
-CONTROL = 80
+MENDING = 15
 
 
 class Releases:
@@ -107,7 +107,7 @@ def test_an_image_that_is_gone_is_left_for_the_one_before(
         alarm=ALARM,
         inject=lose,
         says=("image", "CannotPullContainerError", f"run {before.rsplit('/', 1)[1]} instead of"),
-        control=CONTROL,
+        mending=MENDING,
     )
     assert releases.current == before
     assert len(done.record["runbook"]["actions"]) == 1
@@ -132,7 +132,7 @@ def test_a_secret_that_is_gone_is_named_and_left(platform: Platform, releases: R
             alarm=ALARM,
             inject=lose,
             says=("secret", arn, "ResourceInitializationError"),
-            control=CONTROL,
+            mending=MENDING,
         )
     assert releases.current == before
     for run in (done.check, done.run, done.again):
