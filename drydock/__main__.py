@@ -9,7 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     # Whichever Python was typed, the one that set-up prepared has what is needed.
     _VENV = Path(__file__).resolve().parent.parent / ".venv"
-    if _VENV.joinpath("installed").exists() and Path(sys.prefix).resolve() != _VENV:
+    if _VENV.joinpath("installed").exists() and Path(sys.prefix).resolve() != _VENV.resolve():
         words = [str(_VENV / "bin/python"), "-m", "drydock", *sys.argv[1:]]
         os.execv(words[0], words)  # noqa: S606 (no shell is wanted)
 

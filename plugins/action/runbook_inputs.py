@@ -64,7 +64,7 @@ def check(
 
 
 def shown(inputs: dict[str, dict[str, Any]], typed: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs as the evidence keeps them: the values of secrets masked."""
+    """Return the inputs as anybody may see them: the values of secrets masked."""
     return {
         name: MASK
         if value is not None and (inputs[name].get("no_log") or SECRET_NAME.search(name))
@@ -101,7 +101,8 @@ class ActionModule(ActionBase):
         if problems:
             result.update(failed=True, msg=" ".join(problems) + " Nothing was changed.")
             return result
-        result.update(changed=False, inputs=typed, shown=shown(arguments["inputs"], typed))
+        # Results are printed by -vvv and kept by ansible-runner, so no secret is among them.
+        result.update(changed=False, inputs=shown(arguments["inputs"], typed))
         return result
 
     @staticmethod

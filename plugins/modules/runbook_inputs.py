@@ -30,11 +30,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 inputs:
-  description: Value of each input, in its type; the default, or null, where none was given.
-  type: dict
-  returned: success
-shown:
-  description: The same for the evidence, with secrets masked.
+  description:
+    - Value of each input, in its type; the default, or null, where none was given. The values of
+      secrets are masked; a task that needs one reads the variable of that name.
   type: dict
   returned: success
 """

@@ -44,7 +44,7 @@ def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
     comes first: more requests than before can be seen only after a quiet while.
     """
     platform.fault("slow", "database", "--delay", "150ms")
-    crowd = Crowd(order, 90)
+    crowd = Crowd(order, 80)
     try:
         done = rehearse(
             platform,
