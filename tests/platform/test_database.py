@@ -1,109 +1,16 @@
 """RDS: the endpoint that the API returns is where PostgreSQL listens."""
 
-import json
-import uuid
-
 import pytest
 from botocore.exceptions import ClientError
 
 from .conftest import wait_for
-
-_SECONDS = 60
-
-
-class Server:
-    """One instance, and psql to reach it as a client would: over TCP, by its endpoint."""
-
-    def __init__(self, cloud, name: str):
-        self.cloud, self.name, self.rds = cloud, name, cloud.client("rds")
-
-    def describe(self) -> dict:
-        return self.rds.describe_db_instances(DBInstanceIdentifier=self.name)["DBInstances"][0]
-
-    def wait(self, status: str = "available") -> dict:
-        wait_for(
-            lambda: self.describe()["DBInstanceStatus"] == status, _SECONDS, f"{self.name} {status}"
-        )
-        return self.describe()
-
-    @property
-    def container(self):
-        """The primary's."""
-        [primary] = [n for n in self.shown["nodes"] if n["role"] == "primary"]
-        [part] = [p for p in self.cloud.podman.parts("database") if p.id == primary["id"]]
-        return part
-
-    @property
-    def shown(self) -> dict:
-        """What ``drydock status`` says of it."""
-        return {row["id"]: row for row in self.cloud.status()["databases"]}[self.name]
-
-    def secret(self) -> dict:
-        arn = self.describe()["MasterUserSecret"]["SecretArn"]
-        return json.loads(
-            self.cloud.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
-        )
-
-    def psql(self, sql: str, *, ssl: str = "require", password: str | None = None):
-        endpoint, secret = self.describe()["Endpoint"], self.secret()
-        url = (
-            f"host={endpoint['Address']} port={endpoint['Port']} dbname=app "
-            f"user={secret['username']} sslmode={ssl} connect_timeout=5"
-        )
-        # The password is the first line of the input: never on a command line.
-        script = 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec psql -XqAt -c "$1" "$2"'
-        return self.cloud.podman.execute(
-            self.container.name,
-            ["sh", "-c", script, "psql", sql, url],
-            stdin=f"{password or secret['password']}\n",
-        )
-
-    def value(self, sql: str) -> str:
-        done = self.psql(sql)
-        assert done.code == 0, done.stderr
-        return done.stdout.strip()
+from .postgres import instance
 
 
 @pytest.fixture(scope="module")
 def server(cloud):
-    rds, name = cloud.client("rds"), f"test-{uuid.uuid4().hex[:6]}"
-    rds.create_db_subnet_group(
-        DBSubnetGroupName=name,
-        DBSubnetGroupDescription="tests",
-        SubnetIds=cloud.vpc.private_subnets,
-    )
-    rds.create_db_parameter_group(
-        DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description="tests"
-    )
-    made = Server(cloud, name)
-    made.set_parameter = lambda key, value: rds.modify_db_parameter_group(
-        DBParameterGroupName=name,
-        Parameters=[{"ParameterName": key, "ParameterValue": value, "ApplyMethod": "immediate"}],
-    )
-    made.set_parameter("log_min_duration_statement", "500")
-    created = rds.create_db_instance(
-        DBInstanceIdentifier=name,
-        Engine="postgres",
-        EngineVersion="17.4",
-        DBInstanceClass="db.t4g.micro",
-        AllocatedStorage=20,
-        DBName="app",
-        MasterUsername="captain",
-        ManageMasterUserPassword=True,
-        DBSubnetGroupName=name,
-        DBParameterGroupName=name,
-    )["DBInstance"]
-    assert created["DBInstanceStatus"] == "creating" and "Endpoint" not in created
-    made.wait()
-    yield made
-    rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-    rds.get_waiter("db_instance_deleted").wait(
-        DBInstanceIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
-    assert not [part for part in cloud.podman.parts("database") if name in part.id]
-    assert not list(cloud.settings.folder("parts", "database").glob(f"*{name}*"))
-    rds.delete_db_parameter_group(DBParameterGroupName=name)
-    rds.delete_db_subnet_group(DBSubnetGroupName=name)
+    with instance(cloud, parameters={"log_min_duration_statement": "500"}) as made:
+        yield made
 
 
 def test_listens_with_tls_in_its_subnet(cloud, server):

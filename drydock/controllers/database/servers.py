@@ -82,7 +82,7 @@ class Servers:
         secret.touch(mode=0o600)
         secret.write_text(f"*:*:*:*:{self.password}\n")
         slot = self.replica_slot if self.database.source else f"rds_node_{number}"
-        watch = Watch(node.id, node.folder, self.database.port, self._engine.wake)
+        watch = Watch(node, self.database.port, self._engine.wake)
         return Member(node, zone, slot, watch)
 
     def _drop(self, member: Member) -> None:

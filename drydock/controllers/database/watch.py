@@ -1,16 +1,18 @@
 """One thread a node asks its server every second how it is: a hanging one delays no other."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from drydock.controllers.database.configuration import LIMITS
 from drydock.controllers.database.session import Refused, Row, Session
+from drydock.controllers.engines import Node
 
 _EVERY_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
+_REACH_SECONDS = 1.0
 # RDS gives a primary up after some tens of seconds; here three questions in a row and as many
 # seconds as this must go unanswered, so that a busy machine isn't taken for a dead server.
 _HANG_SECONDS, _HANG_QUESTIONS = 6.0, 3
@@ -101,11 +103,11 @@ class Watch:
         seen: the last full answer since the server was started.
     """
 
-    def __init__(self, name: str, folder: Path, port: int, wake: Callable[[], None]):
-        self._folder, self._port, self._wake = folder, port, wake
+    def __init__(self, node: Node, port: int, wake: Callable[[], None]):
+        self._node, self._port, self._wake = node, port, wake
         self._ended = threading.Event()
         self.begin()
-        threading.Thread(target=self._run, name=f"watch-{name}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"watch-{node.id}", daemon=True).start()
 
     def begin(self) -> None:
         """Forgets what was seen: the server is started anew."""
@@ -143,13 +145,19 @@ class Watch:
             return "silent"
         return "available" if self.seen else "starting"
 
+    def _reach(self) -> None:
+        """Raises OSError when the server, well as it may be, is cut off from the network."""
+        address = (self._node.address, self._port)
+        socket.create_connection(address, timeout=_REACH_SECONDS).close()
+
     def _run(self) -> None:
         session: Session | None = None
         while not self._ended.is_set():
             began, before, told = self._began, self.seen, self.hung
             try:
-                session = session or Session(self._folder, self._port, timeout=_ANSWER_SECONDS)
+                session = session or Session(self._node.folder, self._port, timeout=_ANSWER_SECONDS)
                 answer = session.query(_QUESTION)
+                self._reach()
                 seen = read(answer[0], time.monotonic(), session.pid)
             except (OSError, Refused) as error:
                 if session:
