@@ -131,13 +131,18 @@ class CallbackModule(CallbackBase):
         self.file = folder / f"{start}-{Path(self.record['playbook']).stem}-{os.getpid()}.json"
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        self._count(result)
         self._note(result)
 
+    # What an item says is only said here; that it changed or failed is said once, by the task.
     def v2_runner_item_on_ok(self, result: Any) -> None:
-        if not result.is_changed():
-            self._note(result)
+        self._note(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._note(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._count(result)
         self._note(result)
         content = result.result
         message = "(hidden: no_log)" if "censored" in content else str(content.get("msg", ""))
@@ -147,10 +152,12 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self.v2_runner_on_failed(result)
 
-    def _note(self, result: Any) -> None:
-        content = result.result
+    def _count(self, result: Any) -> None:
         if result.is_changed():
             self.record["changes"].append(self._place(result))
+
+    def _note(self, result: Any) -> None:
+        content = result.result
         if content.get("caller"):
             self.record["caller"] = str(content["caller"])
         for text in content.get("evidence") or []:

@@ -13,6 +13,9 @@ from tests.runner import run_by_runner
 
 from .conftest import HOOK, HOST, TOKEN, Frame, finish, secrets_in, wait_until_hanging
 
+# As in the environments where somebody has to say that they mean this one.
+ASKED = ("-e", '{"confirm_runbooks": true}')
+
 
 def test_green_there_is_nothing_to_do(frame: Frame) -> None:
     mark = frame.mark()
@@ -45,7 +48,7 @@ def test_red_it_acts_until_green_tells_people_and_keeps_secrets(
     frame.make("off", "ALARM")
     secret = tmp_path / "secret.json"
     secret.write_text(json.dumps({"api_token": TOKEN}))
-    run = frame.run("-vvv", "-e", f"@{secret}")
+    run = frame.run("-vvv", "-e", f"@{secret}", *ASKED, "-e", "confirm=local")
     assert run.code == 0, run.output
     assert run.changed[HOST] == 1
     assert frame.position == "on"
@@ -82,6 +85,27 @@ def test_red_it_acts_until_green_tells_people_and_keeps_secrets(
     assert "Mended in" in page
     assert "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_without_the_environments_name_it_does_not_act(frame: Frame) -> None:
+    frame.make("off", "ALARM")
+    mark = frame.mark()
+    run = frame.run(*ASKED, "-e", "confirm=prod")
+    assert run.code == 2
+    said = " ".join(run.output.split())
+    assert "The name given is not local, so nothing was changed" in said
+    assert frame.mutating_since(mark) == []
+    assert frame.hooked == []
+
+
+def test_planned_work_waits_until_nothing_is_red(frame: Frame) -> None:
+    frame.make("off", "ALARM")
+    mark = frame.mark()
+    run = frame.run("-e", "runbook_name=planned")
+    assert run.code == 2
+    said = " ".join(run.output.split())
+    assert "planned is planned work, and frame-hello-off of local is red" in said
+    assert frame.mutating_since(mark) == []
 
 
 def test_a_mitigation_that_fails_is_undone(frame: Frame) -> None:
