@@ -23,6 +23,7 @@ collect_ignore = ["runbooks"]
 
 ENVIRONMENT, HOST = "local", "hello"
 TABLE, BUCKET, ALARM, SWITCH = "frame-locks", "frame-states", "frame-hello-off", "/frame/hello"
+STATE = f"{ENVIRONMENT}/observability.tfstate"
 TOKEN = "hunter2-planted-token"
 HOOK = "T000-planted-webhook"
 
@@ -118,7 +119,7 @@ def frame(cloud: Cloud) -> Iterator[Frame]:  # noqa: F811
     os.environ["ANSIBLE_LIBRARY"] = str(PROJECT / "tests/frame/runbooks/library")
     made = Frame(cloud)
     _make_lock_table(made)
-    _make_topic(made)
+    topic = _make_topic(made)
     made.turn("on")
     made.client("cloudwatch").put_metric_alarm(
         AlarmName=ALARM,
@@ -140,6 +141,14 @@ def frame(cloud: Cloud) -> Iterator[Frame]:  # noqa: F811
     ended.set()
     feed.join(timeout=10)
     server.shutdown()
+    # The cloud may be one that goes on.
+    made.client("cloudwatch").delete_alarms(AlarmNames=[ALARM])
+    made.client("dynamodb").delete_table(TableName=TABLE)
+    made.client("ssm").delete_parameter(Name=SWITCH)
+    made.client("sns").delete_topic(TopicArn=topic)
+    made.client("sqs").delete_queue(QueueUrl=made.queue)
+    made.client("s3").delete_object(Bucket=BUCKET, Key=STATE)
+    made.client("s3").delete_bucket(Bucket=BUCKET)
 
 
 def _make_lock_table(frame: Frame) -> None:
@@ -151,8 +160,8 @@ def _make_lock_table(frame: Frame) -> None:
     )
 
 
-def _make_topic(frame: Frame) -> None:
-    """A topic that the stack observability puts out, and a queue that hears it."""
+def _make_topic(frame: Frame) -> str:
+    """ARN of a topic that the stack observability puts out, and that a queue hears."""
     topic = frame.client("sns").create_topic(Name="frame-alarms")["TopicArn"]
     frame.queue = frame.client("sqs").create_queue(QueueName="frame-alarms")["QueueUrl"]
     queue_arn = frame.client("sqs").get_queue_attributes(
@@ -165,9 +174,8 @@ def _make_topic(frame: Frame) -> None:
     }
     s3 = frame.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(
-        Bucket=BUCKET, Key=f"{ENVIRONMENT}/observability.tfstate", Body=json.dumps(state).encode()
-    )
+    s3.put_object(Bucket=BUCKET, Key=STATE, Body=json.dumps(state).encode())
+    return topic
 
 
 def _feed(frame: Frame, ended: threading.Event) -> None:
