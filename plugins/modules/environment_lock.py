@@ -12,6 +12,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     explain,
     require_boto3,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.journal import Journal
 from ansible_collections.drydock.ops.plugins.module_utils.locks import (
     EnvironmentLock,
     LockRefused,
@@ -88,6 +89,12 @@ held:
   description: Whether this run holds the lock now.
   type: bool
   returned: always
+left:
+  description:
+    - Whether a runbook of another run, which is gone, has left a journal of what it began; undo
+      that (M(drydock.ops.runbook_journal)) before anything else is changed.
+  type: bool
+  returned: always
 taken_over:
   description: The holder whose lease was taken over, and why; empty when it was free.
   type: dict
@@ -118,7 +125,7 @@ def main() -> None:
         Run.current(),
         want["work_dir"],
     )
-    result: dict[str, Any] = {"lock": lock.name, "changed": False, "held": False}
+    result: dict[str, Any] = {"lock": lock.name, "changed": False, "held": False, "left": False}
     try:
         if module.check_mode:
             held = lock.read()
@@ -130,6 +137,9 @@ def main() -> None:
             result.update(held=True, taken_over=answer["taken_over"])
         else:
             lock.release()
+        if want["state"] == "present":
+            journal = Journal(lock.dynamodb, want["table"], want["environment"], lock.run).read()
+            result["left"] = bool(journal) and journal["run"] != lock.run
     except LockRefused as refused:
         module.fail_json(msg=str(refused), **result)
     except Exception as error:
