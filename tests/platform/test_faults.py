@@ -318,14 +318,14 @@ def test_a_bad_release_goes_out_and_back(faults, service):
     code, _, err = faults.run("deploy", "web_shop", "--drop-secret", "TOKEN")
     assert code == 1 and "no secret TOKEN" in err
     fault = faults.make("deploy", "web_shop", "--set", "VERSION=bad")
-    wait_for(lambda: {answer(ip)[1] for ip in service.wait().values()} == {"bad"}, 60, "bad")
+    wait_for(lambda: {answer(ip)[1] for ip in service.wait().values()} == {"bad"}, 120, "bad")
     after = service.describe()["taskDefinition"]
     shown = service.cloud.client("ecs").describe_task_definition(taskDefinition=after)
     [container] = shown["taskDefinition"]["containerDefinitions"]
     assert {"name": "COLOUR", "value": "blue"} in container["environment"]
     faults.undo(fault["id"])
     assert service.describe()["taskDefinition"] == before
-    wait_for(lambda: {answer(ip)[1] for ip in service.wait().values()} == {"good"}, 60, "good")
+    wait_for(lambda: {answer(ip)[1] for ip in service.wait().values()} == {"good"}, 120, "good")
 
 
 # --- database ------------------------------------------------------------------------
