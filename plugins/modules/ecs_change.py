@@ -93,10 +93,29 @@ deployment:
 OBSERVE_SECONDS = 20
 
 
-def start(service: Service, want: dict[str, Any], journal: Journal | None) -> dict[str, Any]:
+def scalable(scaling: Any, service: Service) -> tuple[dict[str, str], int | None]:
+    """Return the service's name in autoscaling, and its floor there; None without autoscaling."""
+    target = {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": f"service/{service.cluster}/{service.name}",
+    }
+    found = scaling.describe_scalable_targets(
+        ServiceNamespace="ecs", ResourceIds=[target["ResourceId"]]
+    )["ScalableTargets"]
+    return target, found[0]["MinCapacity"] if found else None
+
+
+def start(
+    service: Service, want: dict[str, Any], journal: Journal | None, scaling: Any
+) -> dict[str, Any]:
     """Update the service where needed; return the module's result without the waiting.
 
-    journal: None in check mode, in which nothing is changed.
+    More tasks are held by autoscaling's floor too: it sees only what it tracks, mostly the
+    processor, and would take them away again.
+
+    journal: None in check mode, in which nothing is changed. scaling: boto3's client
+    application-autoscaling.
     Raises DeploymentFailed where the change is refused, JournalRefused, botocore's errors.
     """
     now = service.describe()
@@ -122,19 +141,36 @@ def start(service: Service, want: dict[str, Any], journal: Journal | None) -> di
     if changed:
         named = {"cluster": service.cluster, "service": service.name}
         back: dict[str, Any] = {**named}
+        calls = []
         if target != before:
             back["taskDefinition"] = before
         if count != now["desiredCount"]:
             back["desiredCount"] = now["desiredCount"]
-        call = {
-            "service": "ecs",
-            "operation": "UpdateService",
-            "parameters": back,
-            "region": want["region"],
-        }
+        target_name, floor = scalable(scaling, service)
+        raised = floor is not None and floor < count and count > now["desiredCount"]
+        if raised:
+            # First, or autoscaling would bring the tasks back at once.
+            calls.append(
+                {
+                    "service": "application-autoscaling",
+                    "operation": "RegisterScalableTarget",
+                    "parameters": {**target_name, "MinCapacity": floor},
+                    "region": want["region"],
+                }
+            )
+        calls.append(
+            {
+                "service": "ecs",
+                "operation": "UpdateService",
+                "parameters": back,
+                "region": want["region"],
+            }
+        )
         # A service that runs an earlier revision is whole, whatever else is wrong.
-        journal.begin(what, [call], keep=target != before)
+        journal.begin(what, calls, keep=target != before)
         options = {"forceNewDeployment": True} if failed and target == before else {}
+        if raised:
+            scaling.register_scalable_target(**target_name, MinCapacity=count)
         now = service.ecs.update_service(
             **named, taskDefinition=target, desiredCount=count, **options
         )["service"]
@@ -221,7 +257,8 @@ def main() -> None:
             seen = watch(service, want["deployment"], journal, OBSERVE_SECONDS)
             result = {"changed": False, **seen}
         else:
-            result = start(service, want, None if module.check_mode else journal)
+            scaling = client("application-autoscaling", want["region"])
+            result = start(service, want, None if module.check_mode else journal, scaling)
     except (DeploymentFailed, JournalRefused) as error:
         module.fail_json(msg=str(error))
     except Exception as error:

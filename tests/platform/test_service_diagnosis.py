@@ -62,6 +62,7 @@ class Small:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.ecs, self.elb = cloud.client("ecs"), cloud.client("elbv2")
+        self.scaling = cloud.client("application-autoscaling")
         vpc = cloud.vpc
         self.log_group = f"/tests/{NAME}"
         cloud.client("logs").create_log_group(logGroupName=self.log_group)
@@ -92,7 +93,7 @@ class Small:
             loadBalancers=[{"targetGroupArn": self.group, "containerName": NAME,
                             "containerPort": 8080}],
         )  # fmt: skip
-        cloud.client("application-autoscaling").register_scalable_target(
+        self.scaling.register_scalable_target(
             ServiceNamespace="ecs", ResourceId=f"service/{NAME}/{NAME}",
             ScalableDimension="ecs:service:DesiredCount", MinCapacity=2, MaxCapacity=4,
         )  # fmt: skip
@@ -180,18 +181,18 @@ class Small:
             "max_count": answer["maximum"], "region": "us-east-1", **want,
         }  # fmt: skip
         before = self.describe()
-        checked = ecs_change.start(self.service, want, None)
+        checked = ecs_change.start(self.service, want, None, self.scaling)
         assert checked["changed"]
         assert self.describe()["deployments"][0]["id"] == before["deployments"][0]["id"]
         assert self.describe()["desiredCount"] == before["desiredCount"]
         journal = self.journal
-        seen = ecs_change.start(self.service, want, journal)
+        seen = ecs_change.start(self.service, want, journal, self.scaling)
         assert seen["diff"] == checked["diff"]
         end = time.monotonic() + 60
         while not seen["finished"]:
             assert time.monotonic() < end, seen
             seen = ecs_change.watch(self.service, seen["deployment"], journal, 5)
-        assert not ecs_change.start(self.service, want, journal)["changed"]
+        assert not ecs_change.start(self.service, want, journal, self.scaling)["changed"]
         return {**seen, "diff": checked["diff"], "left": journal.unfinished()}
 
 
@@ -328,7 +329,7 @@ def test_scaling_out_stays_within_the_limit(small: Small) -> None:
     want = {"instead_of": answer["current"], "task_definition": "", "max_count": 4}
     for count in (5, 2):
         with pytest.raises(ecs_change.DeploymentFailed, match="max_count=4"):
-            ecs_change.start(small.service, {**want, "desired_count": count}, None)
+            ecs_change.start(small.service, {**want, "desired_count": count}, None, small.scaling)
     small.ecs.update_service(cluster=NAME, service=NAME, desiredCount=2)
     small.complete()
 

@@ -57,8 +57,14 @@ def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
         )
     finally:
         crowd.go()
-        # What the drill has scaled out, and autoscaling would take back in a quarter of an hour.
+        # What the drill has scaled out is held by autoscaling's floor until the next provision.
         name = platform.service_name("trading_api")
+        platform.cloud.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="ecs",
+            ScalableDimension="ecs:service:DesiredCount",
+            ResourceId=f"service/{platform.cluster}/{name}",
+            MinCapacity=2,
+        )
         platform.cloud.client("ecs").update_service(
             cluster=platform.cluster, service=name, desiredCount=2
         )
