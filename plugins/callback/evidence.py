@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import multiprocessing
 import os
@@ -204,7 +205,7 @@ class CallbackModule(CallbackBase):
                 where += f" Report: {page}"
             except Exception as error:
                 self._display.warning(f"The report could not be made: {error!r}")
-        self._display.display(f"{self.record['playbook']} took {self.record['seconds']} s.{where}")
+        self._say(f"{self.record['playbook']} took {self.record['seconds']} s.{where}")
 
     def _stop(self, number: int, _frame: Any) -> None:
         """Stop the run at a signal, so that what it began can be undone at its exit.
@@ -225,7 +226,8 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _have_patience(_number: int, _frame: Any) -> None:
-        os.write(2, b"\nWhat was begun is being undone; please wait for its end.\n")
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nWhat was begun is being undone; please wait for its end.\n")
 
     def _at_exit(self) -> None:
         if os.getpid() != self.pid or self.record["ended"] or not self.record["plays"]:
@@ -243,11 +245,16 @@ class CallbackModule(CallbackBase):
         os.environ.update(
             {key: str(value) for key, value in variables["operator_environment"].items()}
         )
-        self._display.display(f"{reason} Undoing what was begun.")
+        self._say(f"{reason} Undoing what was begun.")
         for line in sessions.end(
             self.runbooks[-1], outcome, reason, variables["notification_webhook"]
         ):
-            self._display.display(f"  {redact(line)}")
+            self._say(f"  {redact(line)}")
+
+    def _say(self, text: str) -> None:
+        """Show a line; who listened may be gone, and what was begun is undone all the same."""
+        with contextlib.suppress(OSError, ValueError):
+            self._display.display(text)
 
     def _variables(self) -> dict[str, Any]:
         """Return what the run's own tasks would be told: AWS's variables, the webhook."""

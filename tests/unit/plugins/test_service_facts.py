@@ -127,15 +127,17 @@ WANT = {"instead_of": "api:3", "task_definition": "", "desired_count": None, "ma
 )
 def test_a_change_that_no_longer_fits_is_refused(want: dict[str, Any], said: str) -> None:
     with pytest.raises(DeploymentFailed, match=said):
-        ecs_change.start(Service(), {**WANT, **want}, None)
+        ecs_change.start(Service(), {**WANT, **want}, None, None)
 
 
 def test_what_runs_already_is_no_change() -> None:
-    assert not ecs_change.start(Service(), {**WANT, "task_definition": "api:3"}, None)["changed"]
+    assert not ecs_change.start(Service(), {**WANT, "task_definition": "api:3"}, None, None)[
+        "changed"
+    ]
 
 
 def test_a_rehearsal_shows_the_difference() -> None:
-    found = ecs_change.start(Service(), {**WANT, "desired_count": 6}, None)
+    found = ecs_change.start(Service(), {**WANT, "desired_count": 6}, None, None)
     counts = [found["diff"][side]["desired_count"] for side in ("before", "after")]
     assert (found["changed"], counts) == (True, [4, 6])
 
