@@ -133,8 +133,6 @@ def test_a_change_that_no_longer_fits_is_refused(want: dict[str, Any], said: str
 def test_what_runs_already_is_no_change() -> None:
     change = ecs_change.start(Service(), {**WANT, "task_definition": "api:3"}, None, None)
     assert not change["changed"]
-        "changed"
-    ]
 
 
 def test_a_rehearsal_shows_the_difference() -> None:
