@@ -117,6 +117,8 @@ class Frame:
 @pytest.fixture(scope="session")
 def frame(cloud: Cloud) -> Iterator[Frame]:  # noqa: F811
     os.environ["ANSIBLE_LIBRARY"] = str(PROJECT / "tests/frame/runbooks/library")
+    # Its playbooks stand elsewhere than the project's, from which the folder would be found.
+    os.environ["DRYDOCK_HOME"] = str(cloud.settings.home)
     made = Frame(cloud)
     _make_lock_table(made)
     topic = _make_topic(made)
