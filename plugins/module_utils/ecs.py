@@ -204,3 +204,21 @@ def stopped_tasks(service: Service, deployment: dict[str, Any]) -> list[str]:
                 words.append(container["reason"])
         reasons[", ".join(words)] += 1
     return [f"{count} of them: {text}" for text, count in reasons.most_common(4)]
+
+
+def scalable_target(scaling: Any, cluster: str, service: str) -> tuple[dict[str, str], dict]:
+    """Return what names a service in Application Auto Scaling, and its limits as registered.
+
+    scaling: boto3's client application-autoscaling. The limits are empty without autoscaling.
+    """
+    name = {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": f"service/{cluster}/{service}",
+    }
+    found = scaling.describe_scalable_targets(
+        ServiceNamespace=name["ServiceNamespace"],
+        ScalableDimension=name["ScalableDimension"],
+        ResourceIds=[name["ResourceId"]],
+    )["ScalableTargets"]
+    return name, found[0] if found else {}

@@ -13,7 +13,11 @@ from statistics import median
 from typing import Any
 
 from ansible_collections.drydock.ops.plugins.module_utils.aws import error_code, explain
-from ansible_collections.drydock.ops.plugins.module_utils.ecs import Service, short
+from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
+    Service,
+    scalable_target,
+    short,
+)
 from ansible_collections.drydock.ops.plugins.module_utils.figures import (
     NOW,
     Series,
@@ -101,11 +105,9 @@ class ServiceFacts:
 
     def _maximum(self, desired: int) -> int:
         """Return how many tasks autoscaling lets the service have; without it no more than now."""
-        name = f"service/{self.want['cluster']}/{self.want['service']}"
-        found = self.clients("application-autoscaling").describe_scalable_targets(
-            ServiceNamespace="ecs", ResourceIds=[name]
-        )["ScalableTargets"]
-        return max((one["MaxCapacity"] for one in found), default=desired)
+        scaling = self.clients("application-autoscaling")
+        _, limits = scalable_target(scaling, self.want["cluster"], self.want["service"])
+        return limits.get("MaxCapacity", desired)
 
     # --- metrics ----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
     Service,
     observe,
     primary_of,
+    scalable_target,
     short,
     shown,
     taken,
@@ -93,19 +94,6 @@ deployment:
 OBSERVE_SECONDS = 20
 
 
-def scalable(scaling: Any, service: Service) -> tuple[dict[str, str], int | None]:
-    """Return the service's name in autoscaling, and its floor there; None without autoscaling."""
-    target = {
-        "ServiceNamespace": "ecs",
-        "ScalableDimension": "ecs:service:DesiredCount",
-        "ResourceId": f"service/{service.cluster}/{service.name}",
-    }
-    found = scaling.describe_scalable_targets(
-        ServiceNamespace="ecs", ResourceIds=[target["ResourceId"]]
-    )["ScalableTargets"]
-    return target, found[0]["MinCapacity"] if found else None
-
-
 def start(
     service: Service, want: dict[str, Any], journal: Journal | None, scaling: Any
 ) -> dict[str, Any]:
@@ -146,7 +134,8 @@ def start(
             back["taskDefinition"] = before
         if count != now["desiredCount"]:
             back["desiredCount"] = now["desiredCount"]
-        target_name, floor = scalable(scaling, service)
+        target_name, limits = scalable_target(scaling, service.cluster, service.name)
+        floor = limits.get("MinCapacity")
         raised = floor is not None and floor < count and count > now["desiredCount"]
         if raised:
             # First, or autoscaling would bring the tasks back at once.

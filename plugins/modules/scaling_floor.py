@@ -11,6 +11,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     explain,
     require_boto3,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.ecs import scalable_target
 
 DOCUMENTATION = r"""
 module: scaling_floor
@@ -39,8 +40,6 @@ RETURN = r"""
 min_count: {description: The floor that is now set., type: int, returned: success}
 """
 
-DIMENSION = "ecs:service:DesiredCount"
-
 
 class Unscalable(Exception):
     """The service has no floor that could be set; the message says why and what to do."""
@@ -48,20 +47,13 @@ class Unscalable(Exception):
 
 def raise_floor(scaling: Any, want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Register the floor where it is another. Returns the module's result; raises Unscalable."""
-    target = {
-        "ServiceNamespace": "ecs",
-        "ScalableDimension": DIMENSION,
-        "ResourceId": f"service/{want['cluster']}/{want['service']}",
-    }
-    found = scaling.describe_scalable_targets(
-        ServiceNamespace="ecs", ScalableDimension=DIMENSION, ResourceIds=[target["ResourceId"]]
-    )["ScalableTargets"]
+    target, found = scalable_target(scaling, want["cluster"], want["service"])
     if not found:
         raise Unscalable(
             f"{want['service']} is not registered for autoscaling: "
             "run playbooks/provision.yml --limit platform first."
         )
-    floor, most = found[0]["MinCapacity"], found[0]["MaxCapacity"]
+    floor, most = found["MinCapacity"], found["MaxCapacity"]
     if want["min_count"] > most:
         raise Unscalable(
             f"min_count of {want['service']} is {want['min_count']}, above the most that "

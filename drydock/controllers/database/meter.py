@@ -5,13 +5,13 @@ from contextlib import suppress
 from os import scandir
 from pathlib import Path
 
+from drydock.cgroup import Cgroup
 from drydock.controller import Cloud, Controller
 from drydock.controllers.database.cluster import Cluster
 from drydock.controllers.database.configuration import memory, vcpus
 from drydock.controllers.database.controller import DatabaseController
 from drydock.controllers.database.proxy import ProxyController, console
 from drydock.controllers.database.session import Refused
-from drydock.controllers.ecs.cgroup import Cgroup
 from drydock.controllers.engines import Node
 from drydock.moto.rds_proxy import Proxy
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from drydock.controllers.ecs.cgroup import Cgroup
+from drydock.cgroup import Cgroup
 from drydock.controllers.ecs.deployment import REVISION, Deployment, Rollout, arn, now
 from drydock.moto.ecs import Definition
 from drydock.settings import ACCOUNT_ID

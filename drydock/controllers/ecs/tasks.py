@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from drydock.cgroup import Cgroup
 from drydock.controller import Cloud
-from drydock.controllers.ecs.cgroup import Cgroup
 from drydock.controllers.ecs.container import options
 from drydock.controllers.ecs.container_log import ContainerLog
 from drydock.controllers.ecs.health_check import Probe

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from drydock.cgroup import Cgroup
 from drydock.controllers.ecs import metrics
-from drydock.controllers.ecs.cgroup import Cgroup
 from drydock.controllers.ecs.metrics import EcsMeter
 from drydock.controllers.ecs.model import Deployment, Service, Task
 from drydock.controllers.ecs.registry import Registry
