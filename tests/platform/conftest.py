@@ -14,14 +14,24 @@ from drydock import lifecycle
 from drydock.podman import Podman
 from drydock.settings import Settings
 
+_given: set[int] = set()
+
 
 def free_range() -> str:
-    """A /16 that this machine does not route: several clouds may be tested beside each other."""
-    routed = subprocess.run(
-        ["ip", "-4", "route", "show"], capture_output=True, text=True, check=True
-    ).stdout
-    choices = [n for n in range(96, 128) if f"10.{n}." not in routed]
-    return f"10.{random.choice(choices)}.0.0/16"  # noqa: S311 (not for secrets)
+    """A /16 that nothing has: several clouds may be tested beside each other.
+
+    Left out are what the machine routes, what podman has a network for (without a container it
+    has no route) and what was given before.
+    """
+    routes = ["ip", "-4", "route", "show"]
+    networks = ["podman", "network", "ls", "--format={{range .Subnets}}{{.Subnet}} {{end}}"]
+    taken = "".join(
+        " " + subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for command in (routes, networks)
+    )
+    choices = [n for n in range(96, 128) if n not in _given and f"10.{n}." not in taken]
+    _given.add(chosen := random.choice(choices))  # noqa: S311 (not for secrets)
+    return f"10.{chosen}.0.0/16"
 
 
 @dataclass(frozen=True)

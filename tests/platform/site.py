@@ -49,6 +49,11 @@ class Site:
         ]
         return cls(cloud, f"http://{balancer['address']}")
 
+    def database(self) -> dict:
+        """The platform's instance, as RDS describes it."""
+        rds = self.cloud.client("rds")
+        return rds.describe_db_instances(DBInstanceIdentifier="drydock-local")["DBInstances"][0]
+
     def service(self, name: str) -> dict:
         ecs = self.cloud.client("ecs")
         return ecs.describe_services(cluster=self.cluster, services=[self.service_name(name)])[

@@ -196,7 +196,9 @@ def test_a_lost_primary_is_replaced_by_its_replica(pair, how):
     assert after["ReaderEndpoint"] == before["ReaderEndpoint"]
     assert pair.role(old) == "replica"
     assert pair.client("ReaderEndpoint").info("replication")["role"] == "slave"
-    assert pair.client("ReaderEndpoint").get("after") == how
+    # Replication is asynchronous.
+    reader = pair.client("ReaderEndpoint")
+    wait_for(lambda: reader.get("after") == how, 10, "the new replica has what was written")
 
 
 def test_a_failover_that_is_asked_for_loses_no_confirmed_write(pair):
