@@ -46,7 +46,7 @@ lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), te
 	.drydock/venvs/checkov/bin/checkov --config-file .checkov.yaml
 
 test-unit: setup ## Layer 2 (seconds): Python without containers
-	$(PYTEST) tests/unit
+	$(PYTEST) --numprocesses=2 tests/unit
 
 test-terraform: setup ## Layer 3: validate every stack, terraform test with a mocked provider
 	python scripts/terraform_tests.py

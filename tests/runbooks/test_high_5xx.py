@@ -1,4 +1,4 @@
-"""high-5xx: three faults that look alike from outside, told apart and mended or handed over."""
+"""high-5xx: four faults that look alike from outside, told apart and mended or handed over."""
 
 import json
 import threading
@@ -34,6 +34,41 @@ def order(platform: Platform) -> str:
 
 def _definition(platform: Platform) -> str:
     return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
+
+
+def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
+    """The database is a little slower than usual, which nobody would notice but for the crowd.
+
+    Each request holds one of a task's ten connections for a third of a second, so two tasks serve
+    some sixty a second, and their processors, which autoscaling looks at, have little to do. It
+    comes first: more requests than before can be seen only after a quiet while.
+    """
+    platform.fault("slow", "database", "--delay", "150ms")
+    crowd = Crowd(order, 80)
+    try:
+        done = rehearse(
+            platform,
+            RUNBOOK,
+            *WORKLOAD,
+            alarm="trading_api-latency",
+            inject=crowd.come,
+            says=("overload", "run 4 tasks instead of 2"),
+            mending=25,
+        )
+    finally:
+        crowd.go()
+        # What the drill has scaled out is held by autoscaling's floor until the next provision.
+        name = platform.service_name("trading_api")
+        platform.cloud.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="ecs",
+            ScalableDimension="ecs:service:DesiredCount",
+            ResourceId=f"service/{platform.cluster}/{name}",
+            MinCapacity=2,
+        )
+        platform.cloud.client("ecs").update_service(
+            cluster=platform.cluster, service=name, desiredCount=2
+        )
+    _one_action(done, "4 tasks instead of 2")
 
 
 def test_a_bad_release_is_rolled_back(platform: Platform, order: str, tmp_path: Path) -> None:
