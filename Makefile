@@ -55,14 +55,15 @@ test-apps: setup ## Layer 4: the workloads' own tests, on a real PostgreSQL and 
 	python scripts/app_tests.py
 
 test-roles: setup ## Layer 5: every wrong input stops with a sentence before anything is changed
-	$(PYTEST) tests/roles
+	$(PYTEST) --numprocesses=2 tests/roles
 
-test-platform: setup ## Layer 6: the embedded cloud's parts, then the whole platform on them, under load and broken
+test-platform: setup ## Layer 6: the embedded cloud, part by part
 	$(PYTEST) tests/platform
 
-test-runbooks: setup ## Layer 7: the runbooks' frame, then each runbook: broken for real, red, mended, green
+# One platform serves all of it: the main job, then the drills, then the way back.
+test-runbooks: setup ## Layer 7: the runbooks' frame; the main job; each runbook: broken for real, red, mended, green
 	$(PYTEST) tests/frame
-	$(PYTEST) tests/runbooks
+	$(PYTEST) tests/site/test_main_job.py tests/site/drills tests/site/test_destroy.py
 
 docs: setup ## Write the runbooks' pages and index from their metadata
 	python scripts/runbook_docs.py

@@ -16,7 +16,7 @@ import pytest
 from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
 from tests.platform.conftest import Cloud, cloud, wait_for  # noqa: F401 (a fixture by its name)
-from tests.platform.site import Run, evidence, finish, start
+from tests.site.site import Run, evidence, finish, start
 
 # The runbook runs these itself, at its Verify.
 collect_ignore = ["runbooks"]

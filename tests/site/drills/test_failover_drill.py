@@ -5,7 +5,7 @@ import uuid
 import requests
 
 from drydock.podman import Podman
-from tests.platform.site import play
+from tests.site.site import play
 
 from .drill import Platform, left_alone
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.platform.conftest import wait_for
-from tests.platform.site import play
+from tests.site.site import play
 
 from .drill import Platform, Rehearsal, no_secret, rehearse
 

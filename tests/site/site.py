@@ -16,8 +16,7 @@ import requests
 
 from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
-
-from .conftest import Cloud
+from tests.platform.conftest import Cloud
 
 
 @dataclass(frozen=True)

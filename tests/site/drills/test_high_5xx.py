@@ -9,7 +9,7 @@ import requests
 
 from drydock.settings import PROJECT
 from tests.platform.conftest import wait_for
-from tests.platform.site import commit, load, play
+from tests.site.site import commit, load, play
 
 from .drill import Platform, Rehearsal, left_alone, rehearse
 

@@ -17,7 +17,7 @@ import pytest
 from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
 from tests.platform.conftest import wait_for
-from tests.platform.site import Run, Site, evidence, play
+from tests.site.site import Run, Site, evidence, play
 
 # A part has to be broken before its metric tells, and the alarm wants several periods of it.
 RED_SECONDS = 90
