@@ -40,11 +40,13 @@ def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
     """The database is a little slower than usual, which nobody would notice but for the crowd.
 
     Each request holds one of a task's ten connections for a third of a second, so two tasks serve
-    some sixty a second, and their processors, which autoscaling looks at, have little to do. It
-    comes first: more requests than before can be seen only after a quiet while.
+    some sixty a second, and their processors, which autoscaling looks at, have little to do. A
+    crowd that pauses between its requests tells both sizes well apart: 170 people who rest for
+    1.5 s wait 170 / 60 - 1.5 = 1.3 s for two tasks, and for four no longer than the database
+    takes. It comes first: more requests than before can be seen only after a quiet while.
     """
     platform.fault("slow", "database", "--delay", "150ms")
-    crowd = Crowd(order, 80)
+    crowd = Crowd(order, 170, pause=1.5)
     try:
         done = rehearse(
             platform,
@@ -150,10 +152,14 @@ def _one_action(done: Rehearsal, words: str) -> None:
 
 
 class Crowd:
-    """People who all want the same at once, each waiting for the answer before asking again."""
+    """People who all want the same at once, each waiting for the answer before asking again.
 
-    def __init__(self, url: str, people: int) -> None:
-        self._url, self._people = url, people
+    Args:
+        pause: seconds that each rests between an answer and the next request.
+    """
+
+    def __init__(self, url: str, people: int, pause: float = 0) -> None:
+        self._url, self._people, self._pause = url, people, pause
         self._gone = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -176,3 +182,4 @@ class Crowd:
                 session.get(self._url, timeout=10)
             except requests.RequestException:
                 self._gone.wait(0.5)
+            self._gone.wait(self._pause)
