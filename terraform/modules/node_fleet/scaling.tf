@@ -28,3 +28,70 @@ resource "aws_autoscaling_policy" "load" {
     }
   }
 }
+
+# Load that comes at the same hours each day is met before it comes. A forecast is to be looked
+# at before it is let act.
+resource "aws_autoscaling_policy" "forecast" {
+  count = var.load.predict == "off" ? 0 : 1
+
+  name                   = "${var.name}-forecast"
+  autoscaling_group_name = aws_autoscaling_group.this.name
+  policy_type            = "PredictiveScaling"
+
+  predictive_scaling_configuration {
+    mode                   = { forecast = "ForecastOnly", act = "ForecastAndScale" }[var.load.predict]
+    scheduling_buffer_time = min(3600, var.warmup_seconds) # an hour is the most that AWS starts ahead
+
+    metric_specification {
+      target_value = var.load.target
+
+      customized_load_metric_specification {
+        metric_data_queries {
+          id = "all_nodes"
+
+          metric_stat {
+            stat = "Sum"
+
+            metric {
+              namespace   = var.load.namespace
+              metric_name = var.load.metric
+
+              dynamic "dimensions" {
+                for_each = local.dimensions
+
+                content {
+                  name  = dimensions.key
+                  value = dimensions.value
+                }
+              }
+            }
+          }
+        }
+      }
+
+      customized_scaling_metric_specification {
+        metric_data_queries {
+          id = "one_node"
+
+          metric_stat {
+            stat = "Average"
+
+            metric {
+              namespace   = var.load.namespace
+              metric_name = var.load.metric
+
+              dynamic "dimensions" {
+                for_each = local.dimensions
+
+                content {
+                  name  = dimensions.key
+                  value = dimensions.value
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
