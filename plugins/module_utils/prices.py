@@ -20,12 +20,12 @@ from typing import Any
 
 import yaml
 from ansible_collections.drydock.ops.plugins.module_utils.price_rules import (
-    RULES,
     Context,
     Line,
     Resource,
     Unpriced,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.price_rules_data import RULES
 
 UNTAGGED = "(untagged)"
 
@@ -99,7 +99,7 @@ class Cost:
         return sum(item.monthly for item in self.items if item.assumed)
 
     def by(self, key: str) -> dict[str, float]:
-        """Return US dollars a month by `stack`, `service`, `address`, or a tag's name (`tag:Owner`).
+        """Return US dollars a month by `stack`, `service`, `address` or a tag (`tag:Owner`).
 
         The dearest first.
         """
@@ -115,7 +115,7 @@ class Cost:
 
 @dataclass
 class Delta:
-    """The difference between two costs: `changes` is address → (before, after) where they differ."""
+    """The difference between two costs: `changes` is address → (before, after), where unlike."""
 
     before: Cost
     after: Cost
@@ -137,7 +137,7 @@ class Delta:
 
     def sentence(self) -> str:
         """Return the difference as one line."""
-        sign = "+" if self.monthly >= 0 else "−"
+        sign = "+" if self.monthly >= 0 else "-"
         text = (
             f"{sign}${abs(self.monthly):,.2f} a month "
             f"(${self.before.total:,.2f} → ${self.after.total:,.2f})"
@@ -159,7 +159,8 @@ def load(folder: Path, environment: str, tasks: Mapping[str, float] | None = Non
             if word not in table:
                 raise PriceError(f"{folder}/prices.yml: {section} lacks {word}; give it.")
         for key, row in table["usd"].items():
-            rows[f"{section}.{key}"] = (float(row["usd"]), row["per"], table["service"])
+            price, unit = (row["usd"], row["per"]) if isinstance(row, dict) else (row, table["per"])
+            rows[f"{section}.{key}"] = (float(price), unit, table["service"])
     usage_file = _read(folder / "usage.yml")
     usage = {}
     for name, row in usage_file["usage"].items():
@@ -172,11 +173,7 @@ def load(folder: Path, environment: str, tasks: Mapping[str, float] | None = Non
         (pattern, {name: float(row[environment]) for name, row in amounts.items()})
         for pattern, amounts in (usage_file.get("addresses") or {}).items()
     )
-    free = {
-        kind: reason
-        for reason, kinds in _read(folder / "free.yml").items()
-        for kind in kinds
-    }
+    free = {kind: reason for reason, kinds in _read(folder / "free.yml").items() for kind in kinds}
     both = sorted(set(free) & set(RULES))
     if both:
         raise PriceError(f"{folder}/free.yml: {', '.join(both)} has a price rule; remove it there.")
@@ -219,8 +216,8 @@ def resources_of(
         found = list(_of_module((document.get("values") or {}).get("root_module") or {}))
     else:
         raise PriceError(
-            "The document is neither a plan nor a state: give the output of `terraform show -json`, "
-            "or a state object as it lies in the bucket."
+            "The document is neither a plan nor a state: give the output of "
+            "`terraform show -json`, or a state object as it lies in the bucket."
         )
     return [Resource(address, kind, stack or _tags(values).get("Stack", ""), values)
             for address, kind, values in found]  # fmt: skip
@@ -273,9 +270,17 @@ def cost_of(resources: Iterable[Resource], prices: Prices) -> Cost:
             continue
         context = Context(everything, _usage(prices, resource.address), prices.tasks)
         try:
-            cost.items += [_item(resource, line, prices) for line in rule(resource, context)]
+            items = [_item(resource, line, prices) for line in rule(resource, context)]
         except Unpriced as error:
             cost.unknown[resource.address] = str(error)
+            continue
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Never in the way of what asks for the price: a gate, a report of everything else.
+            cost.unknown[resource.address] = f"its attributes are not as expected: {error!r}"
+            continue
+        cost.items += items
+        cost.free[resource.type] += not items
+    cost.free = +cost.free
     return cost
 
 
