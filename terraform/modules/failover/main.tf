@@ -32,6 +32,11 @@ resource "aws_route53_health_check" "this" {
   enable_sni = var.https
 
   tags = { Name = "${var.record} ${each.key}" }
+
+  # A change of its kind makes a new one: the record must never hang on one that is gone.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_route53_record" "this" {
