@@ -1,10 +1,10 @@
 """Rotates secrets: a new password at random, and both old and new are good until the next time.
 
 Called by Secrets Manager four times for each rotation (its user guide, "Lambda rotation
-functions"). A secret is JSON with a ``password``. With ``cache_user``, the id of an ElastiCache
-user, that user is given the password too, and ``url`` is made from username, host and port, so
-that a workload takes its whole address from the secret. Any other secret is just replaced; who
-reads it decides for how long the version AWSPREVIOUS is still taken.
+functions"). A secret is JSON with a ``password``, which the first rotation adds. With
+``cache_user``, the id of an ElastiCache user, that user is given the password too, and ``url`` is
+made from username, host and port, so that a workload takes its whole address from the secret. Any
+other secret is just replaced; who reads it decides for how long AWSPREVIOUS is still taken.
 """
 
 import json
@@ -65,7 +65,7 @@ def _set(secret: str, version: str) -> None:
     new = _value(secret, VersionId=version, VersionStage="AWSPENDING")
     if user := new.get("cache_user"):
         old = _value(secret, VersionStage="AWSCURRENT")
-        passwords = [new["password"], old["password"]]
+        passwords = [value["password"] for value in (new, old) if "password" in value]
         mode = {"Type": "password", "Passwords": passwords}
         cache.modify_user(UserId=user, AuthenticationMode=mode)
 

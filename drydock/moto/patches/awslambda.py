@@ -154,8 +154,6 @@ def _lay_aside(
         },
         "payload": json.dumps({"Records": [record]}),
     }
-    key = (
-        f"aws/lambda/{mapping.uuid}/{shard}/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
-    )
+    key = f"aws/lambda/{mapping.uuid}/{shard}/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
     storage = get_backend("s3")[backend.account_id]["aws"]
     storage.put_object(target.removeprefix("arn:aws:s3:::"), key, json.dumps(content).encode())

@@ -106,6 +106,13 @@ def test_a_cache_user_takes_both_passwords_and_the_address_holds_the_new(rotatio
     assert cache.states == [], "it must wait until the user is active"
 
 
+def test_the_first_rotation_makes_the_password(rotation):
+    module, cache, store = rotation
+    version = _pending(store, {key: value for key, value in CACHE.items() if key != "password"})
+    _run(module, version)
+    assert cache.modes[0]["AuthenticationMode"]["Passwords"] == [_current(store)["password"]]
+
+
 def test_a_step_that_is_asked_for_twice_changes_nothing_more(rotation):
     module, _, store = rotation
     version = _pending(store, {"password": "old"})
