@@ -1,17 +1,20 @@
 """Auto Scaling groups: what moto forgets of them, and instances as their template says.
 
 moto 5.2 drops several settings on creation and on every update, launches all instances into one
-subnet without the template's disks, groups and Spot share, and forgets to take those that it ends
-out of their target groups.
+subnet without the template's disks, groups and Spot share, forgets to take those that it ends
+out of their target groups, and makes no alarms for target tracking.
 """
 
 import copy
 import math
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
+from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import (
     ASG_NAME_TAG,
+    AutoScalingBackend,
     FakeAutoScalingGroup,
     FakeScalingPolicy,
     InstanceState,
@@ -22,7 +25,9 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.utils import convert_tag_spec
 
 from drydock.errors import ApiError
+from drydock.moto import cloudwatch
 from drydock.moto.api import PASS, Context, Handler
+from drydock.moto.patches import applicationautoscaling
 
 # Parameters of a group that moto does not keep → its attribute, and AWS's value without one.
 _KEPT = {
@@ -63,6 +68,7 @@ def apply() -> None:
         self.role_arn = self.notification_target_arn = None
 
     FakeScalingPolicy.__init__, LifecycleHook.__init__ = policy, hook
+    _watch_policies()
 
 
 def _check(_context: Context, given: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +155,68 @@ def _end(group: FakeAutoScalingGroup, count: int) -> None:
     if ids:
         group.ec2_backend.terminate_instances(ids)
         group.autoscaling_backend.elbv2_backend.notify_terminate_instances(ids)
+
+
+# --- policies ----------------------------------------------------------------------------
+
+
+def _watch_policies() -> None:
+    put, drop = AutoScalingBackend.put_scaling_policy, AutoScalingBackend.delete_policy
+    delete = AutoScalingBackend.delete_auto_scaling_group
+
+    def put_policy(self: AutoScalingBackend, **given: Any) -> FakeScalingPolicy:
+        old = self.policies.get(given["name"])
+        tracked = given["policy_type"] == "TargetTrackingScaling"
+        body = given["target_tracking_config"]
+        metric = _metric(given["as_name"], body) if tracked else {}  # refuses before a change
+        policy = put(self, **given)
+        # Not of the API: what the shared making of alarms reads and sets.
+        seen = SimpleNamespace(
+            _policy_body=body, policy_arn=policy.arn, resource_id=policy.auto_scaling_group_name,
+            alarms=getattr(old, "drydock_alarms", []),
+        )  # fmt: skip
+        if tracked:
+            applicationautoscaling.track(seen, self.region_name, metric, seen.alarms)
+        else:
+            cloudwatch.delete_alarms(self.region_name, [alarm.name for alarm in seen.alarms])
+            seen.alarms = []
+        policy.drydock_alarms = seen.alarms
+        policy.alarms = [{"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn}
+                         for alarm in seen.alarms]  # fmt: skip
+        return policy
+
+    def delete_policy(self: AutoScalingBackend, name: str) -> None:
+        if policy := self.policies.get(name):
+            cloudwatch.delete_alarms(self.region_name, [one.name for one in policy.drydock_alarms])
+        drop(self, name)
+
+    def delete_group(self: AutoScalingBackend, name: str) -> None:
+        delete(self, name)
+        for policy in self.describe_policies(name):
+            self.delete_policy(policy.name)
+        for hook in self.describe_lifecycle_hooks(name):
+            self.delete_lifecycle_hook(name, hook.name)
+
+    AutoScalingBackend.put_scaling_policy = put_policy
+    AutoScalingBackend.delete_policy = delete_policy
+    AutoScalingBackend.delete_auto_scaling_group = delete_group
+
+
+def _metric(group: str, given: dict[str, Any]) -> dict[str, Any]:
+    """PutMetricAlarm's parameters for what a target tracking policy looks at."""
+    if own := given.get("CustomizedMetricSpecification"):
+        return applicationautoscaling.customized(own)
+    kind = (given.get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType")
+    if kind != "ASGAverageCPUUtilization":
+        raise ValidationError(
+            f"The embedded cloud's groups follow ASGAverageCPUUtilization or a metric of your own, "
+            f"not {kind}."
+        )
+    return {
+        "Namespace": "AWS/EC2", "MetricName": "CPUUtilization", "Statistic": "Average",
+        "Period": 60, "Unit": "Percent",
+        "Dimensions": [{"Name": "AutoScalingGroupName", "Value": group}],
+    }  # fmt: skip
 
 
 # --- launching ---------------------------------------------------------------------------

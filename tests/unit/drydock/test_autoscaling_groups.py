@@ -5,13 +5,24 @@ import functools
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import boto3
 import botocore.exceptions
 import pytest
 
+from drydock.controllers.scaling import FleetController, controller
 from drydock.gateway import Audit, Gateway, serve
-from drydock.moto.patches import autoscaling, ec2_placement, images, launch_templates
+from drydock.metrics import Metrics
+from drydock.moto import cloudwatch
+from drydock.moto.patches import (
+    autoscaling,
+    ec2_placement,
+    images,
+    launch_templates,
+    network_balancers,
+)
+from drydock.settings import Settings
 
 REGION = "eu-west-3"  # no other test's
 KEY = "arn:aws:kms:eu-west-3:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -20,7 +31,7 @@ KEY = "arn:aws:kms:eu-west-3:123456789012:key/00000000-0000-0000-0000-0000000000
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> Iterator:
     """A boto3 client of a service, answered by the gateway with these patches."""
-    for patch in (autoscaling, ec2_placement, images, launch_templates):
+    for patch in (autoscaling, ec2_placement, images, launch_templates, network_balancers):
         patch.apply()
     audit = Audit(tmp_path_factory.mktemp("audit") / "audit.jsonl")
     calls = autoscaling.operations() | ec2_placement.operations()
@@ -307,3 +318,113 @@ def test_policies_and_hooks_hold_nothing_that_nobody_gave(client, group):
     )  # fmt: skip
     policy = auto.describe_policies(AutoScalingGroupName=group)["ScalingPolicies"][0]
     assert policy["Enabled"] and "PredictiveScalingConfiguration" not in policy
+
+
+# --- following an alarm --------------------------------------------------------------------
+
+OWN = {"Namespace": "Drydock/Solana", "MetricName": "RpcRequestsPerSecond", "Statistic": "Average",
+       "Dimensions": [{"Name": "AutoScalingGroupName", "Value": "fleet"}]}  # fmt: skip
+
+
+class Follower:
+    """A controller of its own clock, that reads what the test says."""
+
+    def __init__(self, client, tmp_path, monkeypatch):
+        self.client, self.now, self.value = client, 1000.0, 0.0
+        monkeypatch.setattr(controller, "time", SimpleNamespace(monotonic=lambda: self.now))
+        settings = Settings(tmp_path, 4720, 4721)
+        self.controller = FleetController(SimpleNamespace(settings=settings, metrics=Metrics()))
+        self.controller._readings = SimpleNamespace(latest=lambda alarm: self.value)
+        self.warmup = settings.scaled(77)  # the group's own
+
+    def follow(self, **tracking) -> list[str]:
+        """Puts a policy; the names of its alarms."""
+        self.client("autoscaling").put_scaling_policy(
+            AutoScalingGroupName="fleet", PolicyName="load", PolicyType="TargetTrackingScaling",
+            TargetTrackingConfiguration={
+                "TargetValue": 100.0, "CustomizedMetricSpecification": OWN, **tracking},
+        )  # fmt: skip
+        found = self.client("autoscaling").describe_policies(AutoScalingGroupName="fleet")
+        return [alarm["AlarmName"] for alarm in found["ScalingPolicies"][0]["Alarms"]]
+
+    def step(self, value: float, seconds: float = 0.0, **states: str) -> int:
+        """Lets time pass, a value and alarms come; the number of instances after it."""
+        self.value, self.now = value, self.now + seconds
+        for one in cloudwatch.alarms(REGION):
+            one.state = states.get("high" if "-AlarmHigh-" in one.name else "low", "OK")
+        self.controller.reconcile()
+        return len(_instances(self.client))
+
+
+@pytest.fixture
+def follower(client, group, tmp_path, monkeypatch) -> Follower:
+    return Follower(client, tmp_path, monkeypatch)
+
+
+def test_a_policy_has_two_alarms_on_its_metric_and_takes_them_with_it(client, follower):
+    high, low = follower.follow()
+    assert high.startswith("TargetTracking-fleet-AlarmHigh-") and "-AlarmLow-" in low
+    given = cloudwatch.alarm(REGION, high).parameters
+    assert (given["Namespace"], given["Threshold"]) == ("Drydock/Solana", 100.0)
+    assert given["Dimensions"] == OWN["Dimensions"]
+    assert follower.follow(TargetValue=120.0, DisableScaleIn=True) == [high]
+    assert cloudwatch.alarm(REGION, high).parameters["Threshold"] == 120.0
+    client("autoscaling").delete_policy(AutoScalingGroupName="fleet", PolicyName="load")
+    assert cloudwatch.alarms(REGION) == []
+
+
+def test_a_group_grows_with_its_load_and_shrinks_without(client, follower):
+    follower.follow()
+    _scale(client, 2)
+    assert follower.step(150.0) == 2  # no alarm, whatever the value
+    assert follower.step(150.0, high="ALARM") == 3
+    assert follower.step(150.0, seconds=6, high="ALARM") == 3  # what comes is still warming up
+    assert follower.step(900.0, seconds=follower.warmup + 6, high="ALARM") == 8  # MaxSize
+    assert follower.step(10.0, seconds=follower.warmup + 6, low="ALARM") == 1
+    causes = [one.cause for one in follower.controller._activities.listed(REGION, "fleet")]
+    assert len(causes) == 3 and "-AlarmLow-" in causes[0] and "policy load" in causes[0]
+
+
+def test_activities_say_why(client, follower):
+    follower.follow()
+    _scale(client, 1)
+    follower.step(300.0, high="ALARM")
+    follower.step(300.0)
+    call = follower.controller.operations()["autoscaling", "DescribeScalingActivities"]
+    told = call(SimpleNamespace(region=REGION), {"AutoScalingGroupName": "fleet"})["Activities"][0]
+    assert (told["StatusCode"], told["Description"]) == (
+        "Successful", "Setting desired capacity to 3.")  # fmt: skip
+
+
+def test_a_group_that_was_told_not_to_listen_does_not(client, follower):
+    follower.follow()
+    _scale(client, 1)
+    client("autoscaling").suspend_processes(
+        AutoScalingGroupName="fleet", ScalingProcesses=["AlarmNotification"]
+    )
+    assert follower.step(300.0, high="ALARM") == 1
+
+
+def test_a_group_takes_policies_and_alarms_with_it(client, network, template, follower):
+    auto = client("autoscaling")
+    auto.create_auto_scaling_group(
+        AutoScalingGroupName="short", MinSize=0, MaxSize=1, VPCZoneIdentifier=network["subnets"][0],
+        LaunchTemplate={"LaunchTemplateId": template},
+    )  # fmt: skip
+    auto.put_scaling_policy(
+        AutoScalingGroupName="short", PolicyName="cpu", PolicyType="TargetTrackingScaling",
+        TargetTrackingConfiguration={"TargetValue": 50.0, "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "ASGAverageCPUUtilization"}},
+    )  # fmt: skip
+    assert len(cloudwatch.alarms(REGION)) == 2
+    auto.delete_auto_scaling_group(AutoScalingGroupName="short", ForceDelete=True)
+    assert cloudwatch.alarms(REGION) == []
+    assert auto.describe_policies(PolicyNames=["cpu"])["ScalingPolicies"] == []
+
+
+def test_a_network_load_balancers_arn_says_so(client, network):
+    elb = client("elbv2")
+    made = elb.create_load_balancer(Name="net", Type="network", Subnets=network["subnets"])
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    assert ":loadbalancer/net/net/" in arn
+    elb.delete_load_balancer(LoadBalancerArn=arn)
