@@ -3,6 +3,7 @@ locals {
   parts = {
     secrets    = "${format(local.account, "secretsmanager")}:secret:${var.prefix}/${var.name}/*"
     parameters = "${format(local.account, "ssm")}:parameter/${var.prefix}/${var.name}/*"
+    log        = "${format(local.account, "logs")}:log-group:${var.log_group_name}"
     fleet      = "${format(local.account, "autoscaling")}:autoScalingGroup:*:autoScalingGroupName/${var.prefix}-${var.name}"
   }
 
@@ -72,7 +73,7 @@ locals {
       Sid      = "WriteOwnLog"
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-      Resource = ["${var.log_group_arn}:*"]
+      Resource = ["${local.parts.log}:*"]
     },
     {
       # A node that is taken away exits in its own time, then says so.

@@ -50,7 +50,7 @@ variable "metric_namespace" {
   }
 }
 
-variable "log_group_arn" {
+variable "log_group_name" {
   description = "Log group that the nodes write to."
   type        = string
   nullable    = false

@@ -26,7 +26,7 @@ module "role" {
   region           = var.region
   kms_key_arn      = var.kms_key_arn
   metric_namespace = local.namespace
-  log_group_arn    = aws_cloudwatch_log_group.this.arn
+  log_group_name   = aws_cloudwatch_log_group.this.name
 }
 
 module "load_balancer" {

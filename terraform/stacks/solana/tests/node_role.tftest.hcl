@@ -12,7 +12,7 @@ variables {
   region           = "us-east-1"
   kms_key_arn      = "arn:aws:kms:us-east-1:123456789012:key/data"
   metric_namespace = "Drydock/Solana"
-  log_group_arn    = "arn:aws:logs:us-east-1:123456789012:log-group:/drydock/dev/solana"
+  log_group_name   = "/drydock/dev/solana"
 }
 
 run "a_node_may_do_what_it_needs_and_no_more" {
