@@ -51,6 +51,7 @@ IMPLIED = {
     "ecr:PutImage": "push",
     "ecr:UploadLayerPart": "push",
     "ecr:TagResource": "tags at creation",
+    "ec2:RunInstances": "a group launches by a template in its maker's name, too",
     "ecs:TagResource": "tags at creation",
     "elasticache:AddTagsToResource": "tags at creation",
     "elasticloadbalancing:AddTags": "tags at creation",
@@ -70,6 +71,8 @@ IMPLIED = {
 # A run from nothing changes little in place; a later one may change anything that it made.
 UPDATES = (
     "application-autoscaling:UntagResource", "cloudwatch:UntagResource",
+    "autoscaling:DeleteTags", "autoscaling:DetachLoadBalancerTargetGroups",
+    "autoscaling:ResumeProcesses", "autoscaling:SetDesiredCapacity",
     "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateTable",
     "ec2:DeleteTags", "ec2:ModifySubnetAttribute", "ec2:ModifySecurityGroupRules",
     "ec2:ReplaceRoute", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability",

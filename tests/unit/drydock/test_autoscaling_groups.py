@@ -14,14 +14,8 @@ import pytest
 from drydock.controllers.scaling import FleetController, controller
 from drydock.gateway import Audit, Gateway, serve
 from drydock.metrics import Metrics
-from drydock.moto import cloudwatch
-from drydock.moto.patches import (
-    autoscaling,
-    ec2_placement,
-    images,
-    launch_templates,
-    network_balancers,
-)
+from drydock.moto import cloudwatch, patches
+from drydock.moto.patches import elbv2
 from drydock.settings import Settings
 
 REGION = "eu-west-3"  # no other test's
@@ -30,12 +24,10 @@ KEY = "arn:aws:kms:eu-west-3:123456789012:key/00000000-0000-0000-0000-0000000000
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> Iterator:
-    """A boto3 client of a service, answered by the gateway with these patches."""
-    for patch in (autoscaling, ec2_placement, images, launch_templates, network_balancers):
-        patch.apply()
+    """A boto3 client of a service, answered by the gateway with all patches."""
+    patches.apply()
     audit = Audit(tmp_path_factory.mktemp("audit") / "audit.jsonl")
-    calls = autoscaling.operations() | ec2_placement.operations()
-    server = serve(Gateway(audit, calls, {}), 0)
+    server = serve(Gateway(audit, patches.operations(), {}), 0)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 
@@ -422,7 +414,8 @@ def test_a_group_takes_policies_and_alarms_with_it(client, network, template, fo
     assert auto.describe_policies(PolicyNames=["cpu"])["ScalingPolicies"] == []
 
 
-def test_a_network_load_balancers_arn_says_so(client, network):
+def test_a_network_load_balancers_arn_says_so(client, network, monkeypatch):
+    monkeypatch.setattr(elbv2, "_allocate", [lambda subnet: "10.99.0.9"])
     elb = client("elbv2")
     made = elb.create_load_balancer(Name="net", Type="network", Subnets=network["subnets"])
     arn = made["LoadBalancers"][0]["LoadBalancerArn"]
