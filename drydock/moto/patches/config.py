@@ -12,7 +12,6 @@ from moto.config.models import ConfigBackend, ConfigRecorder
 def _put(original: Any) -> Any:
     def put_configuration_recorder(self: ConfigBackend, config_recorder: dict[str, Any]) -> None:
         original(self, config_recorder)
-        # Camel case, as the API spells it: moto's recorder shows its attributes by name.
         mode = config_recorder.get("recordingMode") or {"recordingFrequency": "CONTINUOUS"}
         self.recorders[config_recorder["name"]].drydock_mode = mode
 
@@ -22,8 +21,7 @@ def _put(original: Any) -> Any:
 def _shown(original: Any) -> Any:
     def to_dict(self: ConfigRecorder) -> dict[str, Any]:
         data = original(self)
-        mode = data.pop("drydockMode", None) or self.drydock_mode
-        return {**data, "recordingMode": mode}
+        return {**data, "recordingMode": data.pop("drydockMode")}
 
     return to_dict
 

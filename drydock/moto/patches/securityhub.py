@@ -9,6 +9,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.securityhub.models import SecurityHubBackend
 
+from drydock.errors import ApiError
 from drydock.moto.api import Context, Handler
 from drydock.moto.shelf import Shelf
 
@@ -23,8 +24,21 @@ def _described(original: Any) -> Any:
     return describe_hub
 
 
+def _disabled(original: Any) -> Any:
+    def disable_security_hub(self: SecurityHubBackend) -> dict[str, Any]:
+        answer = original(self)
+        here = Context(self.region_name, self.account_id)
+        for subscription in STANDARDS.list(here):
+            STANDARDS.delete(here, subscription["StandardsSubscriptionArn"])
+        self.drydock_settings = {}
+        return answer
+
+    return disable_security_hub
+
+
 def apply() -> None:
     SecurityHubBackend.describe_hub = _described(SecurityHubBackend.describe_hub)
+    SecurityHubBackend.disable_security_hub = _disabled(SecurityHubBackend.disable_security_hub)
 
 
 def operations() -> dict[tuple[str, str], Handler]:
@@ -40,7 +54,10 @@ def operations() -> dict[tuple[str, str], Handler]:
 def _hub(context: Context) -> SecurityHubBackend:
     """The hub of the region; refuses when it is off, as AWS does."""
     backend = get_backend("securityhub")[context.account_id][context.region]
-    backend.describe_hub()
+    if not backend.enabled:
+        raise ApiError(
+            "InvalidAccessException", "Account is not subscribed to AWS Security Hub.", 401
+        )
     return backend
 
 

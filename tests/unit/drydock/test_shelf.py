@@ -1,41 +1,13 @@
 """Services that moto lacks, answered by handlers with shelves, as a client sees them."""
 
-import threading
-
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from drydock.errors import ApiError
-from drydock.gateway import Audit, Gateway, serve
 from drydock.moto import shelf
 from drydock.moto.api import Context
 
 ARN = "arn:aws:access-analyzer:us-east-1:123456789012:analyzer/one"
-
-
-@pytest.fixture
-def client_of(tmp_path):
-    """Clients of a gateway that has the operations given; botocore speaks real HTTP to it."""
-    servers = []
-
-    def make(operations, service: str):
-        gateway = Gateway(Audit(tmp_path / "audit.jsonl"), operations, {})
-        server = serve(gateway, 0)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return boto3.client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=f"http://127.0.0.1:{server.server_port}",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
-
-    yield make
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def analyzers():
