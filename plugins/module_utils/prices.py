@@ -12,7 +12,7 @@ unknown; an unknown one is listed, so that it never counts as zero silently.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,7 +43,8 @@ class Prices:
         usage: assumption → amount in this environment.
         patterns: (pattern of addresses, assumption → amount), the later wins.
         free: resource type → why it costs nothing by itself.
-        tasks: ECS service → tasks that run on average, where the plan cannot know.
+        tasks: ECS service → its least number of tasks, where the plan cannot know.
+        about: assumption → (its amount, what it is about).
     """
 
     rows: Mapping[str, tuple[float, str, str]]
@@ -51,6 +52,7 @@ class Prices:
     patterns: tuple[tuple[str, Mapping[str, float]], ...]
     free: Mapping[str, str]
     tasks: Mapping[str, float]
+    about: Mapping[str, tuple[float, str]]
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ def load(folder: Path, environment: str, tasks: Mapping[str, float] | None = Non
     both = sorted(set(free) & set(RULES))
     if both:
         raise PriceError(f"{folder}/free.yml: {', '.join(both)} has a price rule; remove it there.")
-    return Prices(rows, usage, patterns, free, tasks or {})
+    about = {name: (usage[name], row["about"]) for name, row in usage_file["usage"].items()}
+    return Prices(rows, usage, patterns, free, tasks or {}, about)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -191,7 +194,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def resources_of(
-    document: Mapping[str, Any], moment: str = "after", stack: str = ""
+    document: Mapping[str, Any],
+    moment: str = "after",
+    stack: str = "",
+    stacks: Collection[str] = (),
 ) -> list[Resource]:
     """Return the managed resources of a document that Terraform made.
 
@@ -200,6 +206,7 @@ def resources_of(
             the backend keeps it (version 4).
         moment: for a plan, `after` (what it would leave) or `before` (what it started from).
         stack: name of the stack; else the resource's tag Stack, which every stack sets.
+        stacks: where the document holds whole stacks as modules, their names.
 
     Raises:
         PriceError: the document is none of these.
@@ -219,8 +226,17 @@ def resources_of(
             "The document is neither a plan nor a state: give the output of "
             "`terraform show -json`, or a state object as it lies in the bucket."
         )
-    return [Resource(address, kind, stack or _tags(values).get("Stack", ""), values)
-            for address, kind, values in found]  # fmt: skip
+    return [
+        Resource(address, kind, stack or _stack(address, values, stacks), values)
+        for address, kind, values in found
+    ]
+
+
+def _stack(address: str, values: Mapping[str, Any], stacks: Collection[str]) -> str:
+    words = address.split(".", 2)
+    if words[0] == "module" and words[1] in stacks:
+        return words[1]
+    return _tags(values).get("Stack", "")
 
 
 def _of_module(module: Mapping[str, Any]) -> Iterable[tuple[str, str, dict[str, Any]]]:
@@ -308,6 +324,16 @@ def _item(resource: Resource, line: Line, prices: Prices) -> Item:
         price=price * line.factor,
         assumed=line.assumed,
     )
+
+
+def together(costs: Mapping[str, Cost]) -> Cost:
+    """Return the sum of several stacks' costs; addresses without a price get the stack's name."""
+    whole = Cost()
+    for stack, cost in costs.items():
+        whole.items += cost.items
+        whole.free += cost.free
+        whole.unknown |= {f"{stack}: {address}": why for address, why in cost.unknown.items()}
+    return whole
 
 
 def delta(before: Cost, after: Cost) -> Delta:

@@ -8,7 +8,7 @@ variables {
 
 run "every_amount_is_told_and_the_forecast_too" {
   assert {
-    condition     = sort([for n in aws_budgets_budget.this.notification : "${n.notification_type} ${n.threshold} ${n.threshold_type}"]) == ["ACTUAL 25 ABSOLUTE_VALUE", "ACTUAL 35 ABSOLUTE_VALUE", "ACTUAL 50 ABSOLUTE_VALUE", "FORECASTED 100 PERCENTAGE"]
+    condition     = sort([for n in aws_budgets_budget.this.notification : "${n.notification_type} ${n.threshold} ${n.threshold_type}"]) == tolist(["ACTUAL 25 ABSOLUTE_VALUE", "ACTUAL 35 ABSOLUTE_VALUE", "ACTUAL 50 ABSOLUTE_VALUE", "FORECASTED 100 PERCENTAGE"])
     error_message = "there must be an alert at each amount that was spent, and one at the forecast of the limit"
   }
 
