@@ -17,17 +17,23 @@ EXCEPTIONS = (
             "the table of the public subnets"),
     Allowed("DRYDOCK_NET_5", "foundation", "module.network.aws_route.nat",
             "the tables of the private subnets, to NAT"),
-    Allowed("DRYDOCK_IAM_1", "identity", "module.*.aws_iam_role_policy*.break_glass*",
-            "break-glass may do everything, with MFA, for an hour, and is reported"),
-    Allowed("DRYDOCK_IAM_2", "identity", "module.*.aws_iam_role_policy_attachment.break_glass*",
+    Allowed("DRYDOCK_IAM_2", "identity", "module.baseline.aws_iam_role_policy_attachment.break_glass",
             "break-glass may do everything, with MFA, for an hour, and is reported"),
 )  # fmt: skip
 
 
 def allowed(rule: str, view: View, resource: Resource) -> bool:
-    """Return whether an exception covers a resource; keys of count and for_each don't matter."""
+    """Return whether an exception covers a resource; keys of count and for_each don't matter.
+
+    Seen alone, without its stack (`*`), a resource is known by the end of its address.
+    """
     address = re.sub(r"\[[^\]]*\]", "", resource.address)
     return any(
-        one.rule == rule and one.stack == view.stack and fnmatchcase(address, one.address)
+        one.rule == rule
+        and (
+            fnmatchcase(address, one.address)
+            if view.stack == one.stack
+            else view.stack == "*" and one.address.endswith(f".{address.removeprefix('module.')}")
+        )
         for one in EXCEPTIONS
     )

@@ -72,10 +72,9 @@ def read(resource: Resource, view: View, key: str) -> tuple[Any, str]:
     [*GRANTS, "aws_iam_role"],
 )
 def nothing_is_allowed_everything(resource: Resource, view: View) -> Iterator[str]:
-    if allowed("DRYDOCK_IAM_1", view, resource):
-        return
     if resource.type == "aws_iam_role":
-        for inline in blocks(view.value(resource, "inline_policy")):
+        inlines = view.value(resource, "inline_policy") if resource.sets("inline_policy") else None
+        for inline in blocks(inlines):
             text = look(inline, "policy")
             try:
                 yield from everything(document(text))
@@ -105,6 +104,8 @@ def no_administrators(resource: Resource, view: View) -> Iterator[str]:
     if allowed("DRYDOCK_IAM_2", view, resource):
         return
     for key in ("policy_arn", "managed_policy_arns", "policy_arns", "managed_policy_arn"):
+        if not resource.sets(key):
+            continue
         for arn in blocks(view.value(resource, key)):
             if isinstance(arn, str) and ADMINISTRATORS.fullmatch(arn):
                 yield f"it attaches {arn.rpartition('/')[2]}"
@@ -208,7 +209,7 @@ def no_plain_secret(resource: Resource, view: View) -> Iterator[str]:
     key, instead = KEPT.get(resource.type, ("", ""))
     if key is None:
         yield f"a {resource.type} has its secret in the state: use {instead}"
-    elif key:
+    elif key and resource.sets(key):
         value = resource.get(key)
         if value is UNKNOWN or value not in (None, "", []):
             yield f"{key} would be in the state: use {instead}"

@@ -36,6 +36,8 @@ class Resource:
         marks: Terraform's sensitivity marks of `values`.
         actions: Terraform's, as ["delete", "create"].
         touched: whether the plan makes, changes, moves or imports it.
+        provider: key of the provider's configuration.
+        configured: what the HCL sets; what else it has, the provider learned. None: not known.
     """
 
     address: str
@@ -46,11 +48,15 @@ class Resource:
     actions: tuple[str, ...] = ("create",)
     touched: bool = True
     provider: str = ""
-    module: str = ""
+    configured: frozenset[str] | None = None
 
     def get(self, path: str) -> Any:
         """Return the value at a path such as `encrypt_at_rest.0.enabled`; None where none is."""
         return look(self.values, path)
+
+    def sets(self, key: str) -> bool:
+        """Return whether the HCL sets an attribute or block, as far as one can know."""
+        return self.configured is None or key in self.configured
 
     def is_sensitive(self, key: str) -> bool:
         marks = self.marks

@@ -135,6 +135,8 @@ def closed_to_the_internet(resource: Resource, view: View) -> Iterator[str]:
             if is_internet(look(entry, "cidr")):
                 yield f"it lists {entry['cidr']}, so rules that name the list are for the internet"
         return
+    if resource.type in ("aws_security_group", "aws_default_security_group") and not resource.sets("ingress"):
+        return  # its rules are resources of their own
     for cidr, protocol, first, last in ranges(resource, view):
         if cidr is UNKNOWN or (isinstance(cidr, str) and "⟦" in cidr and not is_narrow(cidr)):
             yield "the range that it lets in can't be known before the apply"
@@ -191,13 +193,12 @@ def each(resource: Resource, path: str) -> list[Any]:
 )
 def no_public_address(resource: Resource, view: View) -> Iterator[str]:
     for path in PUBLIC_ADDRESS[resource.type]:
+        if resource.type in COMPUTED and not resource.sets(path):
+            continue
         for value in each(resource, path):
             name = path.replace(".*", "").replace(".0", "")
             if value is UNKNOWN:
-                if resource.type not in COMPUTED:
-                    yield f"{name} can't be known before the apply"
-                elif resource.type == "aws_eip_association":
-                    yield f"{name} gives a machine a public address"
+                yield f"{name} can't be known before the apply"
             elif value in (True, "true", "ENABLED") or (isinstance(value, str) and value not in ("", "false", "DISABLED")):
                 yield f"{name} is {value}"
 
@@ -213,10 +214,13 @@ DESTINATIONS = ("destination_cidr_block", "destination_ipv6_cidr_block", "cidr_b
     ["aws_route", "aws_route_table", "aws_default_route_table"],
 )
 def no_further_way_out(resource: Resource, view: View) -> Iterator[str]:
+    if resource.type != "aws_route" and not resource.sets("route"):
+        return  # its routes are resources of their own
     routes = [resource.values] if resource.type == "aws_route" else blocks(resource.get("route"))
     for route in routes:
         if route is UNKNOWN:
-            continue  # learned by the provider; own routes are blocks with values
+            yield "its routes can't be known before the apply"
+            continue
         wide = [route.get(key) for key in DESTINATIONS if is_internet(route.get(key))]
         out = [key for key in WAYS_OUT if route.get(key) not in (None, "", "local")]
         if wide and out and not allowed("DRYDOCK_NET_5", view, resource):

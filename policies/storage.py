@@ -60,6 +60,8 @@ def _disks(resource: Resource, view: View) -> list[Any]:
 )
 def encrypted_at_rest(resource: Resource, view: View) -> Iterator[str]:
     if resource.type in DISKS:
+        if resource.type == "aws_instance" and not blocks(view.value(resource, "root_block_device")):
+            yield "its root disk is not encrypted (root_block_device)"
         for disk in _disks(resource, view):
             if disk is UNKNOWN or str(look(disk, "encrypted")).lower() != "true":
                 name = look(disk, "device_name")

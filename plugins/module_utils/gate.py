@@ -108,9 +108,7 @@ def merge(value: Any, unknown: Any) -> Any:
 
 def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
     """Return the managed resources of a plan, those that stay as they are included."""
-    providers = {
-        address: one.get("provider_config_key", "") for address, one in _configured(plan)
-    }
+    written = dict(_configured(plan))
     found = []
     for entry in plan.get("resource_changes") or []:
         if entry.get("mode") == "data":
@@ -119,6 +117,7 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
         actions = tuple(change["actions"])
         gone = actions in (("delete",), ("forget",))
         after = None if gone else merge(change.get("after"), change.get("after_unknown"))
+        block = written.get(re.sub(r"\[[^\]]*\]", "", entry["address"]))
         moved = entry.get("previous_address") not in (None, entry["address"])
         found.append(
             Resource(
@@ -130,8 +129,8 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
                 actions=actions,
                 touched=actions not in (("no-op",), ("read",))
                 or moved or bool(change.get("importing")),
-                module=entry.get("module_address", ""),
-                provider=providers.get(re.sub(r"\[[^\]]*\]", "", entry["address"]), ""),
+                provider=(block or {}).get("provider_config_key", ""),
+                configured=frozenset(block["expressions"]) if block and "expressions" in block else None,
             )
         )  # fmt: skip
     return found
@@ -218,7 +217,7 @@ def broken(view: View) -> Iterator[Finding]:
 def _before(rule: Rule, resource: Resource, view: View) -> list[str]:
     """Return what a rule finds in the state as it is now."""
     old = [
-        Resource(one.address, one.type, one.before, one.before, provider=one.provider, module=one.module)
+        Resource(one.address, one.type, one.before, provider=one.provider, configured=one.configured)
         for one in view.resources
         if one.before is not None
     ]

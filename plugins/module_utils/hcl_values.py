@@ -182,6 +182,8 @@ def _fully(value: Any) -> Any:
 
 
 def _one(value: list[Any]) -> Any:
+    if len(value) > 1:
+        raise ValueError("more than one")
     return value[0] if value else None
 
 
