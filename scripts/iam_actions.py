@@ -12,6 +12,7 @@ import json
 import sys
 
 PREFIX = {
+    "accessanalyzer": "access-analyzer",
     "elbv2": "elasticloadbalancing",
     "resourcegroupstaggingapi": "tag",
     "application-autoscaling": "application-autoscaling",
@@ -30,6 +31,8 @@ ACTION = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:PutBucketReplication": "s3:PutReplicationConfiguration",
+    "s3:DeleteBucketReplication": "s3:PutReplicationConfiguration",
     "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
     "s3:GetBucketCors": "s3:GetBucketCORS",
     "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
@@ -40,6 +43,11 @@ ACTION = {
 }
 # Needed although the caller makes no such call itself.
 IMPLIED = {
+    "backup:TagResource": "tags at creation",
+    "backup-storage:MountCapsule": "a backup vault's storage",
+    "kms:RetireGrant": "a backup vault uses the key",
+    "globalaccelerator:TagResource": "tags at creation",
+    "route53:AssociateVPCWithHostedZone": "a private zone at creation",
     "application-autoscaling:TagResource": "tags at creation",
     "cloudwatch:TagResource": "tags at creation",
     "sns:TagResource": "tags at creation",
@@ -75,6 +83,9 @@ IMPLIED = {
 }
 # A run from nothing changes little in place; a later one may change anything that it made.
 UPDATES = (
+    "backup:UntagResource", "backup:UpdateBackupPlan", "globalaccelerator:UntagResource",
+    "globalaccelerator:UpdateAcceleratorAttributes", "globalaccelerator:UpdateEndpointGroup",
+    "route53:UpdateHealthCheck", "route53:UpdateHostedZoneComment",
     "application-autoscaling:UntagResource", "cloudwatch:UntagResource",
     "autoscaling:DeleteTags", "autoscaling:DetachLoadBalancerTargetGroups",
     "autoscaling:ResumeProcesses", "autoscaling:SetDesiredCapacity",

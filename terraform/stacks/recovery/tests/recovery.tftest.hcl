@@ -84,13 +84,21 @@ run "wrong_inputs_are_refused" {
   command = plan
 
   variables {
-    vpc_id                = "10.0.0.0/16"
-    standby_region        = "us-east-1"
-    standby_load_balancer = null
-    backup                = { daily_days = 7 }
+    vpc_id         = "10.0.0.0/16"
+    standby_region = "us-east-1"
   }
 
-  expect_failures = [var.vpc_id, var.standby_region, var.backup]
+  expect_failures = [var.vpc_id, var.standby_region]
+}
+
+run "a_standby_region_takes_copies" {
+  command = plan
+
+  variables {
+    standby_region = "us-west-2"
+  }
+
+  expect_failures = [var.backup]
 }
 
 run "a_standby_needs_its_region" {
@@ -98,8 +106,7 @@ run "a_standby_needs_its_region" {
 
   variables {
     standby_load_balancer = { dns_name = "b", arn = "arn:b" }
-    backup                = { daily_days = 7, copy_days = 7 }
   }
 
-  expect_failures = [var.standby_load_balancer, var.backup]
+  expect_failures = [var.standby_load_balancer]
 }
