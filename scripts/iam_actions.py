@@ -18,6 +18,27 @@ PREFIX = {
     "application-autoscaling": "application-autoscaling",
 }
 ACTION = {
+    **dict.fromkeys(
+        (
+            f"budgets:{call}"
+            for call in (
+                "CreateBudget",
+                "UpdateBudget",
+                "DeleteBudget",
+                "CreateNotification",
+                "UpdateNotification",
+                "DeleteNotification",
+            )
+        ),
+        "budgets:ModifyBudget",
+    ),
+    **dict.fromkeys(
+        (
+            f"budgets:Describe{what}"
+            for what in ("Budget", "NotificationsForBudget", "SubscribersForNotification")
+        ),
+        "budgets:ViewBudget",
+    ),
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
@@ -44,6 +65,8 @@ ACTION = {
 # Needed although the caller makes no such call itself.
 IMPLIED = {
     "backup:TagResource": "tags at creation",
+    "budgets:TagResource": "tags at creation",
+    "ce:TagResource": "tags at creation",
     "backup-storage:MountCapsule": "a backup vault's storage",
     "kms:RetireGrant": "a backup vault uses the key",
     "globalaccelerator:TagResource": "tags at creation",
@@ -83,6 +106,8 @@ IMPLIED = {
 }
 # A run from nothing changes little in place; a later one may change anything that it made.
 UPDATES = (
+    "budgets:UntagResource", "ce:UntagResource", "ce:UpdateAnomalyMonitor",
+    "ce:UpdateAnomalySubscription",
     "backup:UntagResource", "backup:UpdateBackupPlan", "globalaccelerator:UntagResource",
     "globalaccelerator:UpdateAcceleratorAttributes", "globalaccelerator:UpdateEndpointGroup",
     "route53:UpdateHealthCheck", "route53:UpdateHostedZoneComment",
