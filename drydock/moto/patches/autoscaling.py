@@ -137,9 +137,6 @@ def _set_desired_capacity(self: FakeAutoScalingGroup, wanted: int | None) -> Non
         self.replace_autoscaling_group_instances(-surplus, self.get_propagated_tags())
     elif surplus > 0:
         _end(self, surplus)
-    if self.name in self.autoscaling_backend.autoscaling_groups:
-        self.autoscaling_backend.update_attached_elbs(self.name)
-        self.autoscaling_backend.update_attached_target_groups(self.name)
 
 
 def _end(group: FakeAutoScalingGroup, count: int) -> None:
@@ -235,6 +232,8 @@ def _launch(self: FakeAutoScalingGroup, count: int, tags: dict[str, str]) -> Non
                 instance, protected_from_scale_in=self.new_instances_protected_from_scale_in
             )
         )
+    if self.name in self.autoscaling_backend.autoscaling_groups:
+        self.autoscaling_backend.update_attached_target_groups(self.name)
 
 
 def _run(group: FakeAutoScalingGroup, subnet_id: str, tags: dict[str, str]) -> Instance:
