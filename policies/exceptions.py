@@ -17,7 +17,8 @@ EXCEPTIONS = (
             "the table of the public subnets"),
     Allowed("DRYDOCK_NET_5", "foundation", "module.network.aws_route.nat",
             "the tables of the private subnets, to NAT"),
-    Allowed("DRYDOCK_IAM_2", "identity", "module.baseline.aws_iam_role_policy_attachment.break_glass",
+    Allowed("DRYDOCK_IAM_2", "identity",
+            "module.baseline.aws_iam_role_policy_attachment.break_glass",
             "break-glass may do everything, with MFA, for an hour, and is reported"),
 )  # fmt: skip
 

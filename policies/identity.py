@@ -122,7 +122,9 @@ def no_administrators(resource: Resource, view: View) -> Iterator[str]:
 def open_to_nobody_unknown(resource: Resource, view: View) -> Iterator[str]:
     if resource.type == "aws_lambda_permission":
         ties = ("source_arn", "source_account", "principal_org_id")
-        if resource.get("principal") == "*" and not any(resource.get(key) is UNKNOWN or resource.get(key) for key in ties):
+        if resource.get("principal") == "*" and not any(
+            resource.get(key) is UNKNOWN or resource.get(key) for key in ties
+        ):
             yield "principal is *"
     elif resource.type == "aws_lambda_function_url":
         if resource.get("authorization_type") != "AWS_IAM":
@@ -133,9 +135,8 @@ def open_to_nobody_unknown(resource: Resource, view: View) -> Iterator[str]:
     elif resource.type == "aws_db_snapshot":
         if "all" in [one for one in blocks(resource.get("shared_accounts")) if one is not UNKNOWN]:
             yield "it shares the snapshot with everybody"
-    elif resource.type == "aws_vpc_endpoint_service_allowed_principal":
-        if resource.get("principal_arn") == "*":
-            yield "principal_arn is *"
+    elif resource.get("principal_arn") == "*":
+        yield "principal_arn is *"
     key = OPEN_TO.get(resource.type)
     if not key:
         return
@@ -217,7 +218,9 @@ def no_plain_secret(resource: Resource, view: View) -> Iterator[str]:
         name = str(resource.get("name")).rpartition("/")[2]
         if resource.get("type") == "SecureString" and resource.get("value") not in (None, ""):
             yield "value would be in the state: use value_wo"
-        elif resource.get("type") != "SecureString" and (SECRET_NAME.search(name) or resource.is_sensitive("insecure_value")):
+        elif resource.get("type") != "SecureString" and (
+            SECRET_NAME.search(name) or resource.is_sensitive("insecure_value")
+        ):
             yield "it looks like a secret, but its type is not SecureString"
     for setting in SETTINGS.get(resource.type, ()):
         held = view.value(resource, setting)
@@ -272,9 +275,7 @@ MANDATORY = ("Environment", "Service", "Owner", "CostCenter", "ManagedBy")
 def tagged(resource: Resource, view: View) -> Iterator[str]:
     values = resource.values or {}
     if resource.type == "aws_autoscaling_group":
-        tags: Any = {
-            look(one, "key"): look(one, "value") for one in blocks(resource.get("tag"))
-        }
+        tags: Any = {look(one, "key"): look(one, "value") for one in blocks(resource.get("tag"))}
     elif "tags_all" in values:
         tags = values["tags_all"]
     else:

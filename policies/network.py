@@ -104,7 +104,10 @@ def open_groups(view: View) -> set[str]:
     alone=False,
 )
 def database_is_private(resource: Resource, view: View) -> Iterator[str]:
-    for key in ("publicly_accessible", "broker_node_group_info.0.connectivity_info.0.public_access"):
+    for key in (
+        "publicly_accessible",
+        "broker_node_group_info.0.connectivity_info.0.public_access",
+    ):
         public = resource.get(key)
         if public is UNKNOWN and resource.type in (
             "aws_db_instance", "aws_redshift_cluster", "aws_mq_broker",
@@ -118,7 +121,8 @@ def database_is_private(resource: Resource, view: View) -> Iterator[str]:
     for key in GROUPS:
         for group in blocks(view.value(resource, key)):
             if isinstance(group, str) and group in exposed:
-                yield f"{key} has {group.strip('⟦⟧').removesuffix('.id')}, which is open to the internet"
+                name = group.strip("⟦⟧").removesuffix(".id")
+                yield f"{key} has {name}, which is open to the internet"
 
 
 @rule(
@@ -135,7 +139,9 @@ def closed_to_the_internet(resource: Resource, view: View) -> Iterator[str]:
             if is_internet(look(entry, "cidr")):
                 yield f"it lists {entry['cidr']}, so rules that name the list are for the internet"
         return
-    if resource.type in ("aws_security_group", "aws_default_security_group") and not resource.sets("ingress"):
+    if resource.type in ("aws_security_group", "aws_default_security_group") and not resource.sets(
+        "ingress"
+    ):
         return  # its rules are resources of their own
     for cidr, protocol, first, last in ranges(resource, view):
         if cidr is UNKNOWN or (isinstance(cidr, str) and "⟦" in cidr and not is_narrow(cidr)):
@@ -169,7 +175,9 @@ PUBLIC_ADDRESS = {
     "aws_launch_configuration": ("associate_public_ip_address",),
     "aws_launch_template": ("network_interfaces.*.associate_public_ip_address",),
     "aws_ecs_service": ("network_configuration.*.assign_public_ip",),
-    "aws_scheduler_schedule": ("target.0.ecs_parameters.0.network_configuration.0.assign_public_ip",),
+    "aws_scheduler_schedule": (
+        "target.0.ecs_parameters.0.network_configuration.0.assign_public_ip",
+    ),
     "aws_eip": ("instance", "network_interface"),
     "aws_eip_association": ("instance_id", "network_interface_id"),
 }
@@ -199,18 +207,26 @@ def no_public_address(resource: Resource, view: View) -> Iterator[str]:
             name = path.replace(".*", "").replace(".0", "")
             if value is UNKNOWN:
                 yield f"{name} can't be known before the apply"
-            elif value in (True, "true", "ENABLED") or (isinstance(value, str) and value not in ("", "false", "DISABLED")):
+            elif value in (True, "true", "ENABLED") or (
+                isinstance(value, str) and value not in ("", "false", "DISABLED")
+            ):
                 yield f"{name} is {value}"
 
 
 WAYS_OUT = ("gateway_id", "egress_only_gateway_id", "nat_gateway_id", "carrier_gateway_id")
-DESTINATIONS = ("destination_cidr_block", "destination_ipv6_cidr_block", "cidr_block", "ipv6_cidr_block")
+DESTINATIONS = (
+    "destination_cidr_block",
+    "destination_ipv6_cidr_block",
+    "cidr_block",
+    "ipv6_cidr_block",
+)
 
 
 @rule(
     "DRYDOCK_NET_5",
     "Public subnets alone route to the internet, private ones to NAT, isolated ones nowhere.",
-    "Take the route away: what needs the internet belongs into the private subnets of module network.",
+    "Take the route away: what needs the internet belongs into the private subnets of module "
+    "network.",
     ["aws_route", "aws_route_table", "aws_default_route_table"],
 )
 def no_further_way_out(resource: Resource, view: View) -> Iterator[str]:

@@ -27,7 +27,11 @@ def vague(value: Any) -> bool:
     """Return whether a value could be anything once it is known."""
     if value is UNKNOWN:
         return True
-    return isinstance(value, str) and "⟦" in IDENTITY.sub("", value) and not re.match(r"arn:[^⟦]+:[^⟦]", value)
+    return (
+        isinstance(value, str)
+        and "⟦" in IDENTITY.sub("", value)
+        and not re.match(r"arn:[^⟦]+:[^⟦]", value)
+    )
 
 
 def listed(value: Any) -> list[Any]:
@@ -42,7 +46,10 @@ def statements(document: Any) -> Iterator[Mapping[str, Any]]:
         return
     for one in listed(document.get("Statement")):
         if one is UNKNOWN:
-            yield {"Sid": "(unknown)", **dict.fromkeys(("Action", "Resource", "Principal"), UNKNOWN)}
+            yield {
+                "Sid": "(unknown)",
+                **dict.fromkeys(("Action", "Resource", "Principal"), UNKNOWN),
+            }
         elif isinstance(one, Mapping):
             yield one
 
@@ -127,16 +134,25 @@ def loose_federation(document: Any) -> Iterator[str]:
             if str(key).endswith(":sub")
             for value in listed(values)
         ]
-        wide = [one for one in subjects if isinstance(one, str) and re.match(r"(repo:)?\*|repo:[^/]*\*", one)]
+        wide = [
+            one
+            for one in subjects
+            if isinstance(one, str) and re.match(r"(repo:)?\*|repo:[^/]*\*", one)
+        ]
         if not subjects or wide:
-            yield f"it trusts any identity of the provider (claim sub is {wide[0] if wide else 'not asked for'})"
+            said = wide[0] if wide else "not asked for"
+            yield f"it trusts any identity of the provider (claim sub is {said})"
 
 
 def denies_plain_transport(document: Any) -> bool:
     """Return whether a bucket's policy denies everybody what does not come by TLS."""
     for statement in statements(document):
         tls = (statement.get("Condition") or {}).get("Bool", {})
-        said = {str(key).lower(): value for key, value in tls.items()} if isinstance(tls, Mapping) else {}
+        said = (
+            {str(key).lower(): value for key, value in tls.items()}
+            if isinstance(tls, Mapping)
+            else {}
+        )
         if (
             statement.get("Effect") == "Deny"
             and "*" in principals(statement)

@@ -60,12 +60,18 @@ def _disks(resource: Resource, view: View) -> list[Any]:
 )
 def encrypted_at_rest(resource: Resource, view: View) -> Iterator[str]:
     if resource.type in DISKS:
-        if resource.type == "aws_instance" and not blocks(view.value(resource, "root_block_device")):
+        if resource.type == "aws_instance" and not blocks(
+            view.value(resource, "root_block_device")
+        ):
             yield "its root disk is not encrypted (root_block_device)"
         for disk in _disks(resource, view):
             if disk is UNKNOWN or str(look(disk, "encrypted")).lower() != "true":
                 name = look(disk, "device_name")
-                yield f"the disk {name} is not encrypted" if isinstance(name, str) else "a disk is not encrypted"
+                yield (
+                    f"the disk {name} is not encrypted"
+                    if isinstance(name, str)
+                    else "a disk is not encrypted"
+                )
     elif resource.type in KEYED:
         if not any(_set(resource.get(path)) for path in KEYED[resource.type]):
             yield f"it has no {' or '.join(KEYED[resource.type])}"
@@ -76,7 +82,11 @@ def encrypted_at_rest(resource: Resource, view: View) -> Iterator[str]:
         source = resource.get("replicate_source_db")
         if _set(source):
             # A replica is as encrypted as its source; in another region it needs a key of there.
-            if isinstance(source, str) and source.startswith("arn:") and not _set(resource.get("kms_key_id")):
+            if (
+                isinstance(source, str)
+                and source.startswith("arn:")
+                and not _set(resource.get("kms_key_id"))
+            ):
                 yield "a replica of another region's database has no kms_key_id"
             return
         value = view.value(resource, path)
@@ -86,7 +96,8 @@ def encrypted_at_rest(resource: Resource, view: View) -> Iterator[str]:
 
 
 OLD_TLS = ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-2015", "ELBSecurityPolicy-TLS-1-0",
-           "ELBSecurityPolicy-TLS-1-1", "ELBSecurityPolicy-TLS13-1-0", "ELBSecurityPolicy-TLS13-1-1",
+           "ELBSecurityPolicy-TLS-1-1", "ELBSecurityPolicy-TLS13-1-0",
+           "ELBSecurityPolicy-TLS13-1-1",
            "ELBSecurityPolicy-FS-2018", "ELBSecurityPolicy-FS-1-1")  # fmt: skip
 
 
@@ -153,7 +164,10 @@ def _listener(resource: Resource, view: View) -> Iterator[str]:
         kinds = [look(one, "type") for one in blocks(resource.get("default_action"))]
         if any(kind != "redirect" for kind in kinds):
             yield "it answers plain HTTP, which the inventory does not allow (allow_http)"
-        elif any(look(one, "redirect.0.protocol") == "HTTP" for one in blocks(resource.get("default_action"))):
+        elif any(
+            look(one, "redirect.0.protocol") == "HTTP"
+            for one in blocks(resource.get("default_action"))
+        ):
             yield "it redirects to plain HTTP"
 
 
@@ -203,7 +217,12 @@ def stays_shut(resource: Resource, view: View) -> Iterator[str]:
     elif kind == "aws_s3_bucket_website_configuration":
         yield "it makes a website of the bucket"
     acl = resource.get("acl")
-    if acl is not UNKNOWN and acl in ("public-read", "public-read-write", "authenticated-read", "website"):
+    if acl is not UNKNOWN and acl in (
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "website",
+    ):
         yield f"acl is {acl}"
     for grant in blocks(look(resource.values, "access_control_policy.0.grant")):
         uri = look(grant, "grantee.0.uri")

@@ -117,7 +117,8 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
         actions = tuple(change["actions"])
         gone = actions in (("delete",), ("forget",))
         after = None if gone else merge(change.get("after"), change.get("after_unknown"))
-        block = written.get(re.sub(r"\[[^\]]*\]", "", entry["address"]))
+        block = written.get(re.sub(r"\[[^\]]*\]", "", entry["address"])) or {}
+        sets = block.get("expressions")
         moved = entry.get("previous_address") not in (None, entry["address"])
         found.append(
             Resource(
@@ -129,8 +130,8 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
                 actions=actions,
                 touched=actions not in (("no-op",), ("read",))
                 or moved or bool(change.get("importing")),
-                provider=(block or {}).get("provider_config_key", ""),
-                configured=frozenset(block["expressions"]) if block and "expressions" in block else None,
+                provider=block.get("provider_config_key", ""),
+                configured=None if sets is None else frozenset(sets),
             )
         )  # fmt: skip
     return found
@@ -177,7 +178,8 @@ def foreign(plan: Mapping[str, Any], environment: str, account_id: str) -> Itera
         if account and account.group(1) != account_id:
             yield Finding(
                 "DRYDOCK_FOREIGN", entry["address"],
-                f"the state holds it in account {account.group(1)}, and this is {account_id}", again,
+                f"the state holds it in account {account.group(1)}, and this is {account_id}",
+                again,
             )  # fmt: skip
             return
 
@@ -217,7 +219,9 @@ def broken(view: View) -> Iterator[Finding]:
 def _before(rule: Rule, resource: Resource, view: View) -> list[str]:
     """Return what a rule finds in the state as it is now."""
     old = [
-        Resource(one.address, one.type, one.before, provider=one.provider, configured=one.configured)
+        Resource(
+            one.address, one.type, one.before, provider=one.provider, configured=one.configured
+        )
         for one in view.resources
         if one.before is not None
     ]
@@ -247,8 +251,8 @@ def judge(
     environment. open_groups: IDs of security groups that the internet reaches.
     """
     findings = list(foreign(plan, environment, account_id))
-    if any(one.rule == "DRYDOCK_PLAN" for one in findings):
-        return Judgement(findings)
+    if findings:
+        return Judgement(findings)  # of another's plan nothing else matters
     resources = resources_of(plan)
     sources = Sources(plan, project_path) if project_path else None
     view = View(

@@ -150,7 +150,9 @@ def losses(plan: Mapping[str, Any]) -> list[Loss]:
                 ".".join(str(step) for step in steps) for steps in change.get("replace_paths") or []
             )
             tainted = entry.get("action_reason") == "replace_because_tainted"
-            why = ", because it is tainted" if tainted else f", forced by {forced}" if forced else ""
+            why = (
+                ", because it is tainted" if tainted else f", forced by {forced}" if forced else ""
+            )
             found.append(Loss(address, WORDS[actions] + why))
         elif type_ in STATEFUL and actions == ("create",) and address in gone:
             found.append(

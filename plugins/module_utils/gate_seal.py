@@ -77,7 +77,9 @@ def broken(
     again = "Start the playbook again: it makes a new plan."
     missing = {"sha256", "stack", "environment", "account_id", "state", "lineage", "serial", "made"}
     if missing - set(seal):
-        return [f"The plan has no whole seal of the gate ({', '.join(sorted(missing - set(seal)))}). {again}"]
+        return [
+            f"The plan has no whole seal of the gate (without {min(missing - set(seal))}). {again}"
+        ]
     found = []
     here = {
         "stack": stack,
@@ -88,7 +90,8 @@ def broken(
     for name, wanted in here.items():
         if seal[name] != wanted:
             found.append(
-                f"The plan was made for {name.replace('_id', '')} {seal[name]}, and this is {wanted}. {again}"
+                f"The plan was made for {name.replace('_id', '')} {seal[name]}, and this is "
+                f"{wanted}. {again}"
             )
     if caller_account != account_id:
         found.append(
@@ -108,7 +111,8 @@ def broken(
         found.append(f"The plan was made from a state that is gone ({seal['state']}). {again}")
     elif not first and lineage != seal["lineage"]:
         found.append(
-            f"The plan was made from another state (lineage {seal['lineage']}, here {lineage}). {again}"
+            f"The plan was made from another state (lineage {seal['lineage']}, here {lineage}). "
+            f"{again}"
         )
     elif not first and serial != seal["serial"]:
         found.append(

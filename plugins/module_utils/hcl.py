@@ -46,7 +46,9 @@ class Parser:
 
     def fail(self, wanted: str) -> HclError:
         line = self.text.count("\n", 0, self.at) + 1
-        return HclError(f"line {line}: {wanted} expected, found {self.text[self.at : self.at + 20]!r}")
+        return HclError(
+            f"line {line}: {wanted} expected, found {self.text[self.at : self.at + 20]!r}"
+        )
 
     def skip(self, lines: bool | None = None) -> None:
         pattern = SPACES if (self.depth > 0 if lines is None else lines) else SPACE

@@ -168,9 +168,7 @@ class Sources:
         return found or None
 
     def _nested(self, body: Body, module: Module, scope: dict[str, Any]) -> dict[str, Any]:
-        held = {
-            name: self._value(one, module, scope) for name, one in body.attributes.items()
-        }
+        held = {name: self._value(one, module, scope) for name, one in body.attributes.items()}
         for kind, labels, _ in body.blocks:
             name = labels[0] if kind == "dynamic" and labels else kind
             held.setdefault(name, self._settings(body, name, module, scope))
@@ -319,7 +317,9 @@ class Sources:
         while base[0] == "get":
             path.insert(0, base[2])
             base = base[1]
-        steps = [step[1] if step[0] == "value" else self._value(step, module, scope) for step in path]
+        steps = [
+            step[1] if step[0] == "value" else self._value(step, module, scope) for step in path
+        ]
         if base[0] != "var":
             return self._walk(self._value(base, module, scope), steps)
         if base[1] in scope:
@@ -339,9 +339,13 @@ class Sources:
         if root in ("each", "count", "path", "terraform", "self"):
             return UNKNOWN
         if root == "var":
-            return self._walk(self._once(module, f"var.{steps[0]}", steps[0], self._variable), steps[1:])
+            return self._walk(
+                self._once(module, f"var.{steps[0]}", steps[0], self._variable), steps[1:]
+            )
         if root == "local":
-            return self._walk(self._once(module, f"local.{steps[0]}", steps[0], self._local), steps[1:])
+            return self._walk(
+                self._once(module, f"local.{steps[0]}", steps[0], self._local), steps[1:]
+            )
         if root == "module":
             return self._output(module, steps)
         data = root == "data"
@@ -478,7 +482,5 @@ def _hide(value: Any, unknown: Any) -> Any:
         held = value if isinstance(value, Mapping) else {}
         return {key: _hide(held.get(key), unknown.get(key)) for key in {**held, **unknown}}
     if isinstance(unknown, list) and unknown and isinstance(value, list):
-        return [
-            _hide(one, unknown[i] if i < len(unknown) else None) for i, one in enumerate(value)
-        ]
+        return [_hide(one, unknown[i] if i < len(unknown) else None) for i, one in enumerate(value)]
     return value

@@ -77,7 +77,9 @@ def operate(sign: str, left: Any, right: Any) -> Any:
     if sign in ("==", "!="):
         # A reference is something, whatever it will be.
         for one, other in ((left, right), (right, left)):
-            if one is None and (isinstance(other, Reference) or (isinstance(other, str) and "⟦" in other)):
+            if one is None and (
+                isinstance(other, Reference) or (isinstance(other, str) and "⟦" in other)
+            ):
                 return sign == "!="
     if isinstance(left, Reference) or isinstance(right, Reference):
         return UNKNOWN
@@ -207,7 +209,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sensitive": _same, "nonsensitive": _same, "ephemeralasnull": _same,
     "keys": lambda v: sorted(v), "values": lambda v: [v[key] for key in sorted(v)],
     "lookup": _lookup, "coalesce": _first, "join": _join, "format": _format, "one": _one,
-    "element": lambda v, i: v[i % len(v)], "length": lambda v: len(_fully(v) if isinstance(v, str) else v),
+    "element": lambda v, i: v[i % len(v)],
+    "length": lambda v: len(_fully(v) if isinstance(v, str) else v),
     "contains": _contains,
     "lower": lambda v: _fully(v).lower(), "upper": lambda v: _fully(v).upper(),
     "trimsuffix": lambda v, s: _fully(v).removesuffix(s),

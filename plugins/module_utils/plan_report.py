@@ -112,18 +112,24 @@ def markdown(plans: list[Mapping[str, Any]], environment: str, revision: str = "
         if refused
         else "Passes the gate." if changed else "Nothing would change."
     )  # fmt: skip
-    table = ["| stack | verdict | add | change | destroy | replace | cost |", "|---|---|--:|--:|--:|--:|---|"]
+    table = [
+        "| stack | verdict | add | change | destroy | replace | cost |",
+        "|---|---|--:|--:|--:|--:|---|",
+    ]
     for one in plans:
         counts = one.get("counts") or {}
         numbers = [str(counts.get(name, 0)) for name in ("add", "change", "destroy", "replace")]
         table.append(
-            f"| {one['stack']} | {_verdict(one)} | {' | '.join(numbers)} | {_cell(one.get('cost') or '')} |"
+            f"| {one['stack']} | {_verdict(one)} | {' | '.join(numbers)} | "
+            f"{_cell(one.get('cost') or '')} |"
         )
     text = "\n".join([head, "", verdict, "", *table, ""]) + "\n"
     for one in changed:
         section = _section(one)
         if len(text) + len(section) > LIMIT:
-            text += f"### {one['stack']}: {_verdict(one)}\n\nToo long to be shown here: see the run.\n"
+            text += (
+                f"### {one['stack']}: {_verdict(one)}\n\nToo long to be shown here: see the run.\n"
+            )
         else:
             text += section + "\n"
     return text

@@ -15,19 +15,22 @@ from checkov.common.models.enums import CheckCategories, CheckResult
 from checkov.terraform.checks.resource.base_resource_check import BaseResourceCheck
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from policies import RULES  # noqa: E402
-from policies.model import UNKNOWN, Resource, Rule, View  # noqa: E402
+from policies import RULES
+from policies.model import UNKNOWN, Resource, Rule, View
 
 REFERENCE = re.compile(r"\b(var|local|module|data|each|count|aws_\w+)\.|\$\{")
+
+
+def bare(part: Any) -> Any:
+    """Take an attribute's value out of the list that checkov holds it in; blocks stay in theirs."""
+    single = isinstance(part, list) and len(part) == 1 and not isinstance(part[0], dict)
+    return part[0] if single else part
 
 
 def plain(value: Any) -> Any:
     """Return checkov's values as Terraform's: each is in a list there, and may be unresolved."""
     if isinstance(value, dict):
-        return {
-            key: plain(part[0] if isinstance(part, list) and len(part) == 1 and not isinstance(part[0], dict) else part)
-            for key, part in value.items() if not key.startswith("__")
-        }  # fmt: skip
+        return {key: plain(bare(part)) for key, part in value.items() if not key.startswith("__")}
     if isinstance(value, list):
         return [plain(part) for part in value]
     return UNKNOWN if isinstance(value, str) and REFERENCE.search(value) else value

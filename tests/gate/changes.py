@@ -5,6 +5,7 @@ the same blocks are planned together (a start of Terraform costs seconds): `batc
 are real, made by scripts/gate_plans.py and kept in plans/.
 """
 
+# ruff: noqa: E501 (pieces of HCL stand on one line with what they replace)
 from __future__ import annotations
 
 import json
@@ -94,6 +95,7 @@ BAD = (
     bad("module-variable-opens-database", (edit("{ office = var.allow_from }", '{ office = "0.0.0.0/0" }'),),
         ("NET_2", f'{RULE}["office"]', "0.0.0.0/0 in on tcp 5432-5432")),
     bad("root-variable-opens-database", (), ("NET_2", f'{RULE}["office"]', "0.0.0.0/0"),
+        ("NET_1", DATABASE, "open to the internet"),
         variables={"allow_from": "0.0.0.0/0"}),
     bad("ipv6-opens-everything", add("""
 resource "aws_vpc_security_group_ingress_rule" "six" {
@@ -257,13 +259,18 @@ data "aws_iam_policy_document" "all" {
 }
 """), edit("jsonencode({ Version = \"2012-10-17\", Statement = local.reader })", "data.aws_iam_policy_document.all.json")),
         ("IAM_1", "aws_iam_role_policy.task", "statement Rest allows all but some actions")),
-    bad("hidden-in-terraform-data", (*add("""
+    bad("hidden-in-terraform-data", add("""
 resource "terraform_data" "text" {
   input = { action = "*", resource = "*" }
 }
-"""), edit('Action   = ["dynamodb:GetItem"]\n    Resource = [aws_dynamodb_table.orders.arn]',
-           "Action   = terraform_data.text.output.action\n    Resource = terraform_data.text.output.resource")),
-        ("IAM_1", "aws_iam_role_policy.task", "all actions on all resources")),
+resource "aws_iam_policy" "hidden" {
+  name = "hidden"
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = terraform_data.text.output.action, Resource = [terraform_data.text.output.resource] }]
+  })
+}
+"""), ("IAM_1", "aws_iam_policy.hidden", "all actions on all resources")),
     bad("administrator", add("""
 resource "aws_iam_role_policy_attachment" "admin" {
   role       = aws_iam_role.task.name
@@ -329,7 +336,8 @@ removed {
     bad("unprotected-in-prod", (edit("deletion_protection_enabled = true", "deletion_protection_enabled = false"),),
         ("DEL_1", "aws_dynamodb_table.orders", "deletion_protection_enabled is false"), judged={"protected": True}),
     bad("force-destroy-in-prod", (edit('name = "${var.name}-lake"', 'name = "${var.name}-lake"\n  force_destroy = true', "store/main.tf"),),
-        ("DEL_1", f"{BUCKET}.aws_s3_bucket.this", "force_destroy is true"), judged={"protected": True}),
+        ("DEL_1", f"{BUCKET}.aws_s3_bucket.this", "force_destroy is true"),
+        ("LOSS", f"{BUCKET}.aws_s3_bucket.this", "force_destroy would be turned on"), judged={"protected": True}),
     # --- two at once, another's plan, what came from outside
     bad("two-at-once", (edit("  retention_in_days = 30\n", ""), edit("{ office = var.allow_from }", '{ office = "0.0.0.0/0" }')),
         ("RET_1", "aws_cloudwatch_log_group.tasks", ""), ("NET_2", RULE, "")),
@@ -433,7 +441,7 @@ def blocks_of(change: Change) -> set[str]:
     found = set()
     for name, old, new in change.edits:
         if old is None:
-            found |= {one for one in HEADER.findall(new) if " \"" in one}
+            found |= {one for one in HEADER.findall(new) if ' "' in one}
             continue
         text = (SAMPLE / name).read_text()
         start = text.index(old)
@@ -458,7 +466,7 @@ def batches() -> dict[str, list[Change]]:
             else:
                 fresh.append(([change], touched))
         made += fresh
-    return {f"{number:02d}-{held[0].name}": held for number, (held, _) in enumerate(made, start=1)}
+    return {held[0].name: held for held, _ in made}
 
 
 def edited(changes: list[Change], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The gate in the role, from end to end: what is refused changes nothing, what is allowed is told."""
+"""The gate in the role: what is refused changes nothing, what is allowed is told."""
 
 import json
 import os
@@ -32,7 +32,13 @@ variable "logs" {
 provider "aws" {
   region = "us-east-1"
   default_tags {
-    tags = { Environment = var.environment, Service = "gate", Owner = "t", CostCenter = "t", ManagedBy = "terraform" }
+    tags = {
+      Environment = var.environment
+      Service     = "gate"
+      Owner       = "tests"
+      CostCenter  = "tests"
+      ManagedBy   = "terraform"
+    }
   }
 }
 resource "aws_cloudwatch_log_group" "this" {

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.drydock.ops.plugins.module_utils.gate import Judgement, judge
 from ansible_collections.drydock.ops.plugins.module_utils.gate_loss import Loss
+from ansible_collections.drydock.ops.plugins.module_utils.plan_report import markdown
 from ansible_collections.drydock.ops.plugins.module_utils.policies import RULES
+from ansible_collections.drydock.ops.plugins.module_utils.policies.identity import MANDATORY
 
 from tests.gate.changes import BAD, HARMLESS, Change, batches, edited, load
 
@@ -125,3 +127,54 @@ def test_a_state_of_another_account_is_refused() -> None:
     }  # fmt: skip
     said = judge(plan, stack="s", environment="dev", account_id="111111111111").refusals("0", "")
     assert any("222222222222" in one for one in said)
+
+
+def test_what_was_deleted_outside_is_not_silently_made_anew() -> None:
+    name = next(iter(batches()))
+    plan = load(name)
+    (table,) = [
+        one for one in plan["resource_changes"] if one["address"] == "aws_dynamodb_table.orders"
+    ]
+    lost = {**table, "change": {**table["change"], "actions": ["delete"]}}
+    table["change"]["actions"] = ["create"]
+    plan["resource_drift"] = [lost]
+    said = judge(plan, stack="s", environment="local", account_id="123456789012").refusals("0", "")
+    assert any("aws_dynamodb_table.orders: it was deleted outside" in one for one in said)
+
+
+def test_an_old_fault_does_not_block_another_change() -> None:
+    """A bucket that was bare before is not judged for its log group's sake."""
+    bucket = {"arn": "arn:aws:s3:::b", "bucket": "b", "id": "b"}
+    group = {"name": "/g", "retention_in_days": 7, "tags_all": dict.fromkeys(MANDATORY, "local")}
+    plan = {
+        "format_version": "1.2",
+        "variables": {"environment": {"value": "local"}, "account_id": {"value": "1"}},
+        "resource_changes": [
+            {"address": "aws_s3_bucket.b", "type": "aws_s3_bucket", "mode": "managed",
+             "change": {"actions": ["no-op"], "before": bucket, "after": bucket}},
+            {"address": "aws_cloudwatch_log_group.g", "type": "aws_cloudwatch_log_group",
+             "mode": "managed",
+             "change": {"actions": ["update"], "before": group,
+                        "after": {**group, "retention_in_days": 14}}},
+        ],
+    }  # fmt: skip
+    assert judge(plan, stack="s", environment="local", account_id="1").refusals("0", "") == []
+
+
+def test_the_report_shows_the_risky_first_and_cannot_be_broken_out_of() -> None:
+    plans = [
+        {"stack": "calm", "sentence": "1 to add", "counts": {"add": 1}, "lines": ["+ a.b"]},
+        {"stack": "idle", "missing": []},
+        {"stack": "wild", "sentence": "1 to destroy", "counts": {"destroy": 1, "add": 1},
+         "lines": ["+ a.new", "    x: 1", "- a.old", '~ a.z (```)'], "cost": "+$1.00 a month",
+         "refusals": ["a.old: it holds data (DRYDOCK_LOSS). Undo | it."],
+         "losses": [{"address": "a.old", "what": "it holds data"}]},
+    ]  # fmt: skip
+    text = markdown(plans, "dev", "abc")
+    assert text.index("| wild |") < text.index("| calm |") < text.index("| idle |")
+    assert text.index("\n- a.old") < text.index("\n! ~ a.z") < text.index("\n+ a.new\n    x: 1")
+    assert "````diff" in text
+    assert "**Refused:** wild" in text
+    assert "| idle | no changes |" in text
+    assert "Undo \\| it." in text
+    assert "Too long" in markdown([{**plans[2], "lines": ["+ x" * 30000]}], "dev")

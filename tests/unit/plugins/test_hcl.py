@@ -14,7 +14,9 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def worked_out(text: str, tmp_path: Path, **variables: Any) -> Any:
-    (tmp_path / "main.tf").write_text(f'resource "x" "y" {{\n  a = {text}\n}}\nlocals {{\n  l = "L"\n}}\n')
+    (tmp_path / "main.tf").write_text(
+        f'resource "x" "y" {{\n  a = {text}\n}}\nlocals {{\n  l = "L"\n}}\n'
+    )
     plan = {"variables": {name: {"value": value} for name, value in variables.items()}}
     return Sources(plan, tmp_path).fill(Resource("x.y", "x", {"a": UNKNOWN}), "a")
 
@@ -31,10 +33,10 @@ def test_every_file_of_the_project_is_read() -> None:
     [
         ('"a${var.v}b"', "aVb"),
         ('{ k = "v", "q-r" : [1, 2.5, true, null,], }', {"k": "v", "q-r": [1, 2.5, True, None]}),
-        ("[for one in var.list : upper(one) if one != \"b\"]", ["A", "C"]),
+        ('[for one in var.list : upper(one) if one != "b"]', ["A", "C"]),
         ("{ for k, v in { a = 1 } : k => v + 1 }", {"a": 2}),
         ('var.v == "V" ? local.l : "no"', "L"),
-        ("concat(var.list, [\n  \"d\", # why\n])", ["a", "b", "c", "d"]),
+        ('concat(var.list, [\n  "d", # why\n])', ["a", "b", "c", "d"]),
         ("var.list[*]", ["a", "b", "c"]),
         ("var.v[*]", ["V"]),
         ("merge({ a = 1 }, { b = 2 }).b", 2),
@@ -44,7 +46,7 @@ def test_every_file_of_the_project_is_read() -> None:
         ("!(1 < 2) || var.v != null && 3 % 2 == 1", True),
         ('format("%s-%d", var.v, 3)', "V-3"),
         ("x.other.arn != null", True),
-        ("filebase64(\"x\")", UNKNOWN),
+        ('filebase64("x")', UNKNOWN),
         ("x.other.size > 3", UNKNOWN),
         ("x.other.on ? [1] : [2]", [1, 2]),
     ],
@@ -63,7 +65,9 @@ def test_an_override_counts(tmp_path: Path) -> None:
     assert worked_out("1", tmp_path) == 2
 
 
-@pytest.mark.parametrize("text", ["a = ", "a { b", 'a = "x', "= 3", 'a = "%{ if true }x%{ endif }"'])
+@pytest.mark.parametrize(
+    "text", ["a = ", "a { b", 'a = "x', "= 3", 'a = "%{ if true }x%{ endif }"']
+)
 def test_what_cannot_be_read_is_said(text: str) -> None:
     with pytest.raises(HclError, match="line 1"):
         parse(text)
