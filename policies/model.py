@@ -37,7 +37,8 @@ class Resource:
         actions: Terraform's, as ["delete", "create"].
         touched: whether the plan makes, changes, moves or imports it.
         provider: key of the provider's configuration.
-        configured: what the HCL sets; what else it has, the provider learned. None: not known.
+        configured: returns what the HCL sets; what else it has, the provider learned. None: not
+            known. (A plan's own list of expressions leaves dynamic blocks out.)
     """
 
     address: str
@@ -48,7 +49,7 @@ class Resource:
     actions: tuple[str, ...] = ("create",)
     touched: bool = True
     provider: str = ""
-    configured: frozenset[str] | None = None
+    configured: Callable[[], frozenset[str] | None] = lambda: None
 
     def get(self, path: str) -> Any:
         """Return the value at a path such as `encrypt_at_rest.0.enabled`; None where none is."""
@@ -56,7 +57,8 @@ class Resource:
 
     def sets(self, key: str) -> bool:
         """Return whether the HCL sets an attribute or block, as far as one can know."""
-        return self.configured is None or key in self.configured
+        known = self.configured()
+        return known is None or key in known
 
     def is_sensitive(self, key: str) -> bool:
         marks = self.marks

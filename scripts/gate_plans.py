@@ -69,11 +69,7 @@ def useful(plan: dict[str, Any]) -> dict[str, Any]:
     def module(one: dict[str, Any]) -> dict[str, Any]:
         return {
             "resources": [
-                {
-                    "address": part["address"],
-                    "provider_config_key": part["provider_config_key"],
-                    "expressions": dict.fromkeys(part.get("expressions", {})),
-                }
+                {key: part[key] for key in ("address", "provider_config_key")}
                 for part in one.get("resources", [])
             ],
             "module_calls": {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,6 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
         gone = actions in (("delete",), ("forget",))
         after = None if gone else merge(change.get("after"), change.get("after_unknown"))
         block = written.get(re.sub(r"\[[^\]]*\]", "", entry["address"])) or {}
-        sets = block.get("expressions")
         moved = entry.get("previous_address") not in (None, entry["address"])
         found.append(
             Resource(
@@ -131,7 +131,6 @@ def resources_of(plan: Mapping[str, Any]) -> list[Resource]:
                 touched=actions not in (("no-op",), ("read",))
                 or moved or bool(change.get("importing")),
                 provider=block.get("provider_config_key", ""),
-                configured=None if sets is None else frozenset(sets),
             )
         )  # fmt: skip
     return found
@@ -266,5 +265,7 @@ def judge(
     )
     if sources:
         view.fill = sources.fill
+        for resource in resources:
+            resource.configured = partial(sources.configured, resource)
     findings += broken(view)
     return Judgement(findings, losses(plan))

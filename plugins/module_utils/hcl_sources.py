@@ -141,6 +141,18 @@ class Sources:
         except (HclError, OSError, ValueError, RecursionError):
             return UNKNOWN
 
+    def configured(self, resource: Resource) -> frozenset[str] | None:
+        """Return the attributes and blocks that the HCL sets; None where it can't be read."""
+        try:
+            module, rest = self._module_of(split(resource.address.removesuffix(" (deposed)")))
+            block = module.block("resource", *(name for name, _ in rest[-2:]))
+        except (HclError, OSError, ValueError):
+            return None
+        if block is None:
+            return None
+        kinds = (names[0] if kind == "dynamic" else kind for kind, names, _ in block.blocks)
+        return frozenset([*block.attributes, *kinds])
+
     @staticmethod
     def _plainly(found: Any, planned: Any) -> Any:
         found = plain(found)
