@@ -14,9 +14,13 @@ mock_provider "aws" {
     values = { arn = "arn:aws:logs:us-east-1:123456789012:log-group:/drydock-dev/trading_api" }
   }
 
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/trading/1" }
+  }
+
   override_resource {
-    target = aws_lb_target_group.this["blue"]
-    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/trading/1" }
+    target = aws_iam_role.delivery[0]
+    values = { arn = "arn:aws:iam::123456789012:role/delivery" }
   }
 
   override_resource {
