@@ -128,10 +128,12 @@ def main(words: list[str] | None = None) -> int:
     try:
         for name in [only] if only else ENVIRONMENTS:
             found[name] = estimate(name, known[name], settings)
+            # One after the other, so that what is done is kept when a later one fails.
+            there = {name: found[name] for name in ENVIRONMENTS if name in found}
+            DOCUMENT.write_text(document(there))
     except Failed as error:
         print(error, file=sys.stderr)
         return 1
-    DOCUMENT.write_text(document({name: found[name] for name in ENVIRONMENTS if name in found}))
     return 0
 
 
