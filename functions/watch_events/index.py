@@ -3,7 +3,7 @@
 Called by Lambda with a batch of one shard's records. An event is a JSON object with the strings
 ``id``, ``source``, ``type`` and ``time`` (RFC 3339), named as CloudEvents names them. The first
 record that is none ends the batch: Lambda tries again from there, and at last lays that record
-aside (the on-failure destination). So nothing is counted twice.
+aside (the on-failure destination). So no event is counted twice; Rejected counts tries.
 """
 
 import base64
