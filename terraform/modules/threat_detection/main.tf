@@ -2,6 +2,7 @@
 # (Access Analyzer), and, where it is worth its price, one list of all that is found (Security Hub).
 
 resource "aws_guardduty_detector" "this" {
+  #checkov:skip=CKV2_AWS_3: it asks for an organisation's settings; an environment is one account in one region here
   enable                       = true
   finding_publishing_frequency = "FIFTEEN_MINUTES"
 }

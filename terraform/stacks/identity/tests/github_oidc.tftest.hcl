@@ -84,9 +84,22 @@ run "a_role_for_nobody_is_refused" {
   }
 
   variables {
-    repository = "https://github.com/example-org/drydock"
-    roles      = { apply = { description = "x", subjects = [], policies = {} } }
+    roles = { apply = { description = "x", subjects = [], policies = {} } }
   }
 
-  expect_failures = [var.roles, var.repository]
+  expect_failures = [var.roles]
+}
+
+run "an_address_is_no_repository" {
+  command = plan
+
+  module {
+    source = "../../modules/github_oidc"
+  }
+
+  variables {
+    repository = "https://github.com/example-org/drydock"
+  }
+
+  expect_failures = [var.repository]
 }

@@ -40,7 +40,7 @@ run "the_ceiling_cannot_be_lifted_from_below" {
   assert {
     condition = anytrue([
       for statement in jsondecode(aws_iam_policy.boundary.policy).Statement :
-      statement.Effect == "Deny" && contains(statement.Action, "iam:CreateRole") && try(statement.Condition.StringNotEquals["iam:PermissionsBoundary"], "") == "arn:aws:iam::123456789012:policy/drydock-dev-boundary"
+      try(statement.Effect == "Deny" && contains(statement.Action, "iam:CreateRole") && statement.Condition.StringNotEquals["iam:PermissionsBoundary"] == "arn:aws:iam::123456789012:policy/drydock-dev-boundary", false)
     ])
     error_message = "a role under the ceiling may make roles under the same ceiling only"
   }
@@ -48,7 +48,7 @@ run "the_ceiling_cannot_be_lifted_from_below" {
   assert {
     condition = anytrue([
       for statement in jsondecode(aws_iam_policy.boundary.policy).Statement :
-      statement.Effect == "Deny" && contains(statement.Action, "iam:CreatePolicyVersion") && contains(statement.Resource, "arn:aws:iam::123456789012:policy/drydock-dev-boundary")
+      try(statement.Effect == "Deny" && contains(statement.Action, "iam:CreatePolicyVersion") && contains(statement.Resource, "arn:aws:iam::123456789012:policy/drydock-dev-boundary"), false)
     ])
     error_message = "the ceiling itself may not be rewritten from below"
   }
