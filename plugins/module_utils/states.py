@@ -13,7 +13,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.plans import MASK, SEC
 
 _KEY = r'(\[("[^"\\$%{}\n]*"|\d+)\])?'
 _MODULE = rf"module\.[A-Za-z_][\w-]*{_KEY}"
-ADDRESS = re.compile(rf"^({_MODULE}\.)*([a-z]\w*\.[A-Za-z_][\w-]*{_KEY})$")
+ADDRESS = re.compile(rf"^({_MODULE}\.)*(?!module\.)([a-z]\w*\.[A-Za-z_][\w-]*{_KEY})$")
 MODULE = re.compile(rf"^{_MODULE}(\.{_MODULE})*$")
 
 
