@@ -205,8 +205,14 @@ resource "aws_iam_role_policy" "delivery" {
       {
         Sid      = "LookAround"
         Effect   = "Allow"
-        Action   = ["cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"]
+        Action   = ["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"]
         Resource = ["*"] # the actions know no resource
+      },
+      {
+        Sid      = "WatchTheAlarms"
+        Effect   = "Allow"
+        Action   = ["cloudwatch:DescribeAlarms"]
+        Resource = ["arn:aws:cloudwatch:${var.region}:${var.account_id}:alarm:*"]
       },
       {
         Sid      = "RunItsHooks"
