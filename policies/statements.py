@@ -137,7 +137,7 @@ def loose_federation(document: Any) -> Iterator[str]:
         wide = [
             one
             for one in subjects
-            if isinstance(one, str) and re.match(r"(repo:)?\*|repo:[^/]*\*", one)
+            if isinstance(one, str) and re.match(r"(repo:)?\*|repo:[^/]*\*|repo:[^/:]+/\*", one)
         ]
         if not subjects or wide:
             said = wide[0] if wide else "not asked for"
