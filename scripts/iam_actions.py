@@ -116,6 +116,7 @@ UPDATES = (
     "autoscaling:ResumeProcesses", "autoscaling:SetDesiredCapacity",
     "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateTable",
     "ec2:DeleteTags", "ec2:ModifySubnetAttribute", "ec2:ModifySecurityGroupRules",
+    "ec2:DeleteNetworkAclEntry", "ec2:ModifyVpcEndpoint", "ec2:ReplaceNetworkAclEntry",
     "ec2:ReplaceRoute", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability",
     "ecr:UntagResource", "ecs:UntagResource", "ecs:UpdateCluster",
     "elasticache:DecreaseReplicaCount", "elasticache:IncreaseReplicaCount",
@@ -127,7 +128,8 @@ UPDATES = (
     "kms:PutKeyPolicy", "kms:UntagResource", "logs:DeleteRetentionPolicy", "logs:UntagResource",
     "rds:ModifyDBInstance", "rds:ModifyDBProxy", "rds:ModifyDBSubnetGroup",
     "rds:RemoveTagsFromResource", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes",
-    "sns:Subscribe", "sns:Unsubscribe", "sns:UntagResource",
+    "sns:Subscribe", "sns:Unsubscribe", "sns:UntagResource", "wafv2:TagResource",
+    "wafv2:UntagResource", "wafv2:UpdateWebACL",
 )  # fmt: skip
 NO_PERMISSION = {"sts:GetCallerIdentity"}  # anybody may ask who they are
 
