@@ -14,9 +14,11 @@ from pathlib import Path
 import boto3
 import yaml
 
-from drydock.settings import Settings
-
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from drydock.settings import Settings  # noqa: E402
+
 DOCUMENT = PROJECT / "docs/costs.md"
 ENVIRONMENTS = ("dev", "staging", "prod")
 # prod does not plan without a certificate, and its name; which ones makes no difference in price.
