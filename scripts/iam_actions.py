@@ -12,11 +12,33 @@ import json
 import sys
 
 PREFIX = {
+    "accessanalyzer": "access-analyzer",
     "elbv2": "elasticloadbalancing",
     "resourcegroupstaggingapi": "tag",
     "application-autoscaling": "application-autoscaling",
 }
 ACTION = {
+    **dict.fromkeys(
+        (
+            f"budgets:{call}"
+            for call in (
+                "CreateBudget",
+                "UpdateBudget",
+                "DeleteBudget",
+                "CreateNotification",
+                "UpdateNotification",
+                "DeleteNotification",
+            )
+        ),
+        "budgets:ModifyBudget",
+    ),
+    **dict.fromkeys(
+        (
+            f"budgets:Describe{what}"
+            for what in ("Budget", "NotificationsForBudget", "SubscribersForNotification")
+        ),
+        "budgets:ViewBudget",
+    ),
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
@@ -30,6 +52,8 @@ ACTION = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:PutBucketReplication": "s3:PutReplicationConfiguration",
+    "s3:DeleteBucketReplication": "s3:PutReplicationConfiguration",
     "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
     "s3:GetBucketCors": "s3:GetBucketCORS",
     "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
@@ -40,6 +64,13 @@ ACTION = {
 }
 # Needed although the caller makes no such call itself.
 IMPLIED = {
+    "backup:TagResource": "tags at creation",
+    "budgets:TagResource": "tags at creation",
+    "ce:TagResource": "tags at creation",
+    "backup-storage:MountCapsule": "a backup vault's storage",
+    "kms:RetireGrant": "a backup vault uses the key",
+    "globalaccelerator:TagResource": "tags at creation",
+    "route53:AssociateVPCWithHostedZone": "a private zone at creation",
     "application-autoscaling:TagResource": "tags at creation",
     "cloudwatch:TagResource": "tags at creation",
     "sns:TagResource": "tags at creation",
@@ -51,9 +82,11 @@ IMPLIED = {
     "ecr:PutImage": "push",
     "ecr:UploadLayerPart": "push",
     "ecr:TagResource": "tags at creation",
+    "ec2:RunInstances": "a group launches by a template in its maker's name, too",
     "ecs:TagResource": "tags at creation",
     "elasticache:AddTagsToResource": "tags at creation",
     "elasticloadbalancing:AddTags": "tags at creation",
+    "elasticloadbalancing:SetWebACL": "the firewall is put before the load balancer",
     "iam:CreateServiceLinkedRole": "first use of ECS, ELB, RDS, ElastiCache, scaling in an account",
     "iam:PassRole": "task and execution roles, the database proxy's role",
     "iam:TagRole": "tags at creation",
@@ -61,6 +94,10 @@ IMPLIED = {
     "kms:Decrypt": "state and repositories are encrypted",
     "kms:GenerateDataKey": "state is encrypted",
     "kms:TagResource": "tags at creation",
+    "logs:CreateLogDelivery": "flow logs, the firewall's log",
+    "logs:DeleteLogDelivery": "flow logs, the firewall's log",
+    "logs:DescribeResourcePolicies": "the firewall's log",
+    "logs:PutResourcePolicy": "the firewall's log",
     "logs:TagResource": "tags at creation",
     "rds:AddTagsToResource": "tags at creation",
     "s3:DeleteObjectVersion": "destroy empties a versioned bucket",
@@ -69,9 +106,17 @@ IMPLIED = {
 }
 # A run from nothing changes little in place; a later one may change anything that it made.
 UPDATES = (
+    "budgets:UntagResource", "ce:UntagResource", "ce:UpdateAnomalyMonitor",
+    "ce:UpdateAnomalySubscription",
+    "backup:UntagResource", "backup:UpdateBackupPlan", "globalaccelerator:UntagResource",
+    "globalaccelerator:UpdateAcceleratorAttributes", "globalaccelerator:UpdateEndpointGroup",
+    "route53:UpdateHealthCheck", "route53:UpdateHostedZoneComment",
     "application-autoscaling:UntagResource", "cloudwatch:UntagResource",
+    "autoscaling:DeleteTags", "autoscaling:DetachLoadBalancerTargetGroups",
+    "autoscaling:ResumeProcesses", "autoscaling:SetDesiredCapacity",
     "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateTable",
     "ec2:DeleteTags", "ec2:ModifySubnetAttribute", "ec2:ModifySecurityGroupRules",
+    "ec2:DeleteNetworkAclEntry", "ec2:ModifyVpcEndpoint", "ec2:ReplaceNetworkAclEntry",
     "ec2:ReplaceRoute", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability",
     "ecr:UntagResource", "ecs:UntagResource", "ecs:UpdateCluster",
     "elasticache:DecreaseReplicaCount", "elasticache:IncreaseReplicaCount",
@@ -83,7 +128,8 @@ UPDATES = (
     "kms:PutKeyPolicy", "kms:UntagResource", "logs:DeleteRetentionPolicy", "logs:UntagResource",
     "rds:ModifyDBInstance", "rds:ModifyDBProxy", "rds:ModifyDBSubnetGroup",
     "rds:RemoveTagsFromResource", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes",
-    "sns:Subscribe", "sns:Unsubscribe", "sns:UntagResource",
+    "sns:Subscribe", "sns:Unsubscribe", "sns:UntagResource", "wafv2:TagResource",
+    "wafv2:UntagResource", "wafv2:UpdateWebACL",
 )  # fmt: skip
 NO_PERMISSION = {"sts:GetCallerIdentity"}  # anybody may ask who they are
 

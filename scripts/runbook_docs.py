@@ -123,6 +123,8 @@ def page(name: str, found: dict[str, Any], tests: list[str]) -> str:
         "One of these alarms is red; while all are green it does nothing:"
         if found["trigger"] == "alarm"
         else "Planned work; it refuses while one of these alarms is red:"
+        if found["alarms"]
+        else "A person finds out and asks for it: no alarm tells of it, none keeps it from acting."
     )
     lines = [
         NOTE,
@@ -188,7 +190,7 @@ def index(found: dict[str, dict[str, Any]]) -> str:
         lines.append(f"| `{alarm}` | {link} | {_cell(one['title'])} | {one['risk']} |")
     planned = {name: one for name, one in found.items() if one["trigger"] == "planned"}
     if planned:
-        lines += ["", "Planned work, for which no alarm calls:", ""]
+        lines += ["", "Planned work, and what a person asks for; no alarm calls for it:", ""]
         lines += ["| runbook | what it is about | risk |", "|---|---|---|"]
         lines += [
             f"| [{name}](../docs/runbooks/{name}.md) | {_cell(one['title'])} | {one['risk']} |"

@@ -8,7 +8,7 @@ from drydock.controllers.ecs import EcsController, EcsMeter
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
-from drydock.controllers.scaling import ScalingController
+from drydock.controllers.scaling import FleetController, ScalingController
 
 
 def all_of(cloud: Cloud) -> list[Controller]:
@@ -28,4 +28,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
         ecs,
         EcsMeter(cloud, ecs.registry),
         ScalingController(cloud),
+        FleetController(cloud),
     ]

@@ -34,6 +34,8 @@ _SERVICE_OF_SIGNING_NAME = {
     "aoss": "opensearchserverless",
     "email": "ses",
     "execute-api": "apigateway",
+    "kinesisanalytics": "kinesisanalyticsv2",
+    "servicequotas": "service-quotas",
 }
 # First words of actions that only read. AWS names calls consistently enough for that;
 # the second set holds the readers that are named otherwise.
@@ -129,7 +131,8 @@ def identify(environ: dict, body: bytes) -> Call | None:
 
 def in_moto(call: Call) -> bool:
     """Whether moto has the service at all."""
-    return call.service.replace("-", "") in list_of_moto_modules()
+    name = call.service.replace("-", "")
+    return {"lambda": "awslambda"}.get(name, name) in list_of_moto_modules()
 
 
 def _request(environ: dict, body: bytes) -> Request:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.drydock.ops.plugins.module_utils.plan_report import markdown
 from ansible_collections.drydock.ops.plugins.module_utils.terraform import explain
 
 DOCUMENTATION = r"""
 name: drydock
 short_description: Filters of the drydock.ops collection
-description: See C(stack_waves) and C(terraform_error).
+description: See C(stack_waves), C(terraform_error) and C(plan_markdown).
 """
 
 
@@ -54,4 +55,8 @@ class FilterModule:
     """Filters by name."""
 
     def filters(self) -> dict[str, Any]:
-        return {"stack_waves": stack_waves, "terraform_error": terraform_error}
+        return {
+            "stack_waves": stack_waves,
+            "terraform_error": terraform_error,
+            "plan_markdown": markdown,
+        }

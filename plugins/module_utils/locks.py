@@ -46,14 +46,17 @@ class EnvironmentLock:
             "expires": float(item["Expires"]["N"]),
         }
 
-    def acquire(self, purpose: str, lease_minutes: int) -> dict[str, Any]:
-        """Take or renew the lock. Returns {changed, taken_over}; raises LockRefused."""
+    def acquire(self, purpose: str, lease_minutes: int, dead_holder: str = "") -> dict[str, Any]:
+        """Take or renew the lock. Returns {changed, taken_over}; raises LockRefused.
+
+        dead_holder: `user@host` whose runs on another machine are known to have ended.
+        """
         for _attempt in range(3):
             held = self.read()
             taken_over: dict[str, Any] = {}
             now = time.time()
             if held and held["run"] != self.run:
-                taken_over = self._may_take_over(held, now)
+                taken_over = self._may_take_over(held, now, dead_holder)
             acquired = held["acquired"] if held and held["run"] == self.run else now
             if self._put(held, purpose, acquired, now + 60 * lease_minutes):
                 # A renewal is no change: the lock was this run's before.
@@ -90,13 +93,19 @@ class EnvironmentLock:
             f"{held['purpose']} since {timestamp(held['acquired'])}, at the latest until "
             f"{timestamp(held['expires'])}; nothing was changed. Wait until that run has ended and "
             "start this one again; the lock of a run that has died on this machine is taken over "
-            "at once, that of another machine's when it expires."
+            "at once, that of another machine's when it expires, or by "
+            f"runbooks/state-lock-stuck.yml -e dead_holder={holder.user}@{holder.host} once "
+            "somebody has seen there that it has ended."
         )
 
-    def _may_take_over(self, held: dict[str, Any], now: float) -> dict[str, Any]:
+    def _may_take_over(self, held: dict[str, Any], now: float, dead_holder: str) -> dict[str, Any]:
         holder: Run = held["run"]
         dead = holder.is_known_dead(self.run)
-        if not dead and held["expires"] > now:
+        # Nobody's word counts for a run of this machine, which can be seen to live.
+        vouched = (
+            dead_holder == f"{holder.user}@{holder.host}" and holder.machine != self.run.machine
+        )
+        if not dead and not vouched and held["expires"] > now:
             raise LockRefused(self.refusal(held))
         orphans = terraform_processes(self.work_dir)
         if orphans:
@@ -111,7 +120,7 @@ class EnvironmentLock:
             )
         return {
             "holder": holder.name,
-            "reason": "ended" if dead else "expired",
+            "reason": "ended" if dead else "ended elsewhere, as was said" if vouched else "expired",
             "purpose": held["purpose"],
             "acquired": timestamp(held["acquired"]),
         }

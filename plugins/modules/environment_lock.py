@@ -64,6 +64,12 @@ options:
     description: Go on without a lock where the table is not there, as before the first bootstrap.
     type: bool
     default: false
+  dead_holder:
+    description:
+      - C(user@host) of another machine, whose run somebody has seen there to have ended; its
+        lease is taken over before it expires.
+    type: str
+    default: ''
 attributes:
   check_mode:
     support: full
@@ -114,6 +120,7 @@ def main() -> None:
             "lease_minutes": {"type": "int", "default": 120},
             "work_dir": {"type": "path", "required": True},
             "table_optional": {"type": "bool", "default": False},
+            "dead_holder": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -132,7 +139,7 @@ def main() -> None:
             if held and held["run"] != lock.run:
                 module.warn(f"What is shown may be changing now: {lock.refusal(held)}")
         elif want["state"] == "present":
-            answer = lock.acquire(want["purpose"], want["lease_minutes"])
+            answer = lock.acquire(want["purpose"], want["lease_minutes"], want["dead_holder"])
             # Taking a lock changes nothing that the run is about.
             result.update(held=True, taken_over=answer["taken_over"])
         else:

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import json
-import re
 import socket
-from datetime import datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -17,6 +14,11 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     require_boto3,
 )
 from ansible_collections.drydock.ops.plugins.module_utils.runs import terraform_processes
+from ansible_collections.drydock.ops.plugins.module_utils.state_locks import (
+    ABSENT,
+    StateStore,
+    parse_time,
+)
 
 DOCUMENTATION = r"""
 module: state_lock
@@ -64,53 +66,11 @@ kept:
   returned: always
 """
 
-ABSENT = {"NoSuchKey", "404", "NoSuchBucket", "ResourceNotFoundException"}
-
-
-def parse_time(text: str) -> datetime:
-    """Read Terraform's or our own time (UTC), cut to whole seconds."""
-    return datetime.fromisoformat(
-        re.sub(r"\.\d+", "", text).replace(" UTC", "").replace(" +0000", "+00:00")
-    )
-
 
 def is_left_over(info: dict[str, Any], host: str, since: str) -> bool:
     """Return whether a lock (Terraform's lock info) was taken on host at or after since."""
     taken_here = str(info.get("Who", "")).rpartition("@")[2] == host
     return taken_here and parse_time(str(info["Created"])) >= parse_time(since)
-
-
-def locks_of(dynamodb: Any, s3: Any, table: str, bucket: str, key: str) -> list[dict[str, Any]]:
-    """Return the locks of one state as [{kind, info, raw}]; raw is what lay there."""
-    found = []
-    answer = dynamodb.get_item(
-        TableName=table, Key={"LockID": {"S": f"{bucket}/{key}"}}, ConsistentRead=True
-    )
-    raw = answer.get("Item", {}).get("Info", {}).get("S")
-    if raw:
-        found.append({"kind": "table", "info": json.loads(raw), "raw": raw})
-    try:
-        raw = s3.get_object(Bucket=bucket, Key=f"{key}.tflock")["Body"].read().decode()
-        found.append({"kind": "file", "info": json.loads(raw), "raw": raw})
-    except Exception as error:
-        if error_code(error) not in ABSENT:
-            raise
-    return found
-
-
-def release(
-    dynamodb: Any, s3: Any, table: str, bucket: str, key: str, lock: dict[str, Any]
-) -> None:
-    """Remove one lock; the table's item only if it is still the one that was seen."""
-    if lock["kind"] == "table":
-        dynamodb.delete_item(
-            TableName=table,
-            Key={"LockID": {"S": f"{bucket}/{key}"}},
-            ConditionExpression="Info = :seen",
-            ExpressionAttributeValues={":seen": {"S": lock["raw"]}},
-        )
-    else:
-        s3.delete_object(Bucket=bucket, Key=f"{key}.tflock")
 
 
 def main() -> None:
@@ -137,8 +97,9 @@ def main() -> None:
         )
     try:
         dynamodb, s3 = client("dynamodb", want["region"]), client("s3", want["region"])
+        store = StateStore(dynamodb, s3, want["table"], want["bucket"])
         for key in want["keys"]:
-            for lock in locks_of(dynamodb, s3, want["table"], want["bucket"], key):
+            for lock in store.locks(key):
                 info = lock["info"]
                 text = (
                     f"state {key}: lock {info.get('ID')} ({lock['kind']}) of {info.get('Who')} "
@@ -146,9 +107,9 @@ def main() -> None:
                     f"{info.get('Created')}"
                 )
                 if is_left_over(info, socket.gethostname(), want["since"]):
-                    if not module.check_mode:
-                        release(dynamodb, s3, want["table"], want["bucket"], key, lock)
-                    released.append(text)
+                    # One that changed hands meanwhile is no longer the dead run's.
+                    gone = module.check_mode or store.release(key, lock)
+                    (released if gone else kept).append(text)
                 else:
                     kept.append(text)
     except Exception as error:

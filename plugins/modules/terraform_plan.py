@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import tempfile
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils import terraform
+from ansible_collections.drydock.ops.plugins.module_utils import gate, gate_seal, prices, terraform
 from ansible_collections.drydock.ops.plugins.module_utils.plans import summarise
 
 DOCUMENTATION = r"""
@@ -24,6 +25,9 @@ description:
     working folder where it has to be, and plans to a file that only its owner may read.
   - Says what would change, read from the plan's JSON, with sensitive values masked. The values
     of O(variables) do not appear in the module's result either.
+  - Judges the plan's JSON by the gate (policies/, losses against O(allow_destroy), whose plan it
+    is). What is refused is returned as RV(refusals) and its plan file is not kept; what passes
+    is sealed for M(drydock.ops.terraform_gate).
   - Where nothing changes, or in check mode, no plan file is kept.
   - What M(community.general.terraform) cannot do and this closes - a plan counts as changed in
     check mode, plans to destroy, replacements in both orders, masked values, one start of
@@ -41,10 +45,29 @@ options:
   variables: {description: Values of the stack's variables., type: dict, default: {}}
   destroy: {description: Plan to destroy all., type: bool, default: false}
   keep: {description: Keep the plan file (never in check mode)., type: bool, default: true}
-  refuse_destroy:
-    description: Fail if anything would be destroyed or replaced.
+  account_id: {description: Account of the environment., type: str, required: true}
+  protected:
+    description: Whether the inventory protects the environment against destruction.
     type: bool
     default: false
+  allow_http:
+    description: Whether the inventory allows plain HTTP at the load balancer.
+    type: bool
+    default: false
+  open_groups:
+    description: IDs of security groups of other stacks that the internet reaches.
+    type: list
+    elements: str
+    default: []
+  allow_destroy:
+    description: How many resources with data may be taken away, a number or V(all).
+    type: str
+    default: '0'
+  allow_destroy_reason: {description: Why, and who agreed., type: str, default: ''}
+  costs:
+    description: Folder of the price tables; where it is given the change of costs is returned.
+    type: path
+    default: ''
 attributes:
   check_mode:
     support: full
@@ -61,6 +84,7 @@ EXAMPLES = r"""
     environment: dev
     project_path: terraform/stacks/foundation
     data_dir: .drydock/terraform/dev/foundation
+    account_id: "111111111111"
     backend_config: {bucket: drydock-dev-tfstate-111111111111, key: dev/foundation.tfstate}
     variables: {vpc_cidr: 10.20.0.0/16}
 """
@@ -94,6 +118,24 @@ lines:
   description: What changes, a resource or attribute a line, sensitive values masked.
   type: list
   elements: str
+  returned: success
+refusals:
+  description: Why the gate refuses the plan, a sentence each with resource, rule and cure.
+  type: list
+  elements: str
+  returned: success
+losses:
+  description: What data or protection the plan takes away (address, what).
+  type: list
+  elements: dict
+  returned: success
+seal:
+  description: What binds a plan that passed to where and when it may be applied.
+  type: dict
+  returned: success
+cost:
+  description: The change of costs in words; empty where none was asked for.
+  type: str
   returned: success
 terraform_starts:
   description: The terraform commands that were run.
@@ -196,6 +238,29 @@ class Planner:
         return json.loads(done.stdout)
 
 
+def judge(plan: dict[str, Any], want: dict[str, Any]) -> gate.Judgement:
+    """Return what the gate says of a plan."""
+    return gate.judge(
+        plan,
+        stack=want["stack"],
+        environment=want["environment"],
+        account_id=want["account_id"],
+        project_path=want["project_path"],
+        protected=want["protected"],
+        allow_http=want["allow_http"],
+        open_groups=want["open_groups"],
+    )
+
+
+def cost_change(plan: dict[str, Any], want: dict[str, Any]) -> str:
+    """Return what a plan changes in costs, in words."""
+    try:
+        tables = prices.load(Path(want["costs"]), want["environment"])
+        return prices.plan_delta(plan, tables, want["stack"]).sentence()
+    except prices.PriceError as error:
+        return f"unknown: {error}"
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -208,7 +273,13 @@ def main() -> None:
             "variables": {"type": "dict", "default": {}},
             "destroy": {"type": "bool", "default": False},
             "keep": {"type": "bool", "default": True},
-            "refuse_destroy": {"type": "bool", "default": False},
+            "account_id": {"type": "str", "required": True},
+            "protected": {"type": "bool", "default": False},
+            "allow_http": {"type": "bool", "default": False},
+            "open_groups": {"type": "list", "elements": "str", "default": []},
+            "allow_destroy": {"type": "str", "default": "0"},
+            "allow_destroy_reason": {"type": "str", "default": ""},
+            "costs": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -238,20 +309,28 @@ def main() -> None:
     plan_file = Path(name)
     keep = False
     summary: dict[str, Any] = summarise({})
+    judgement, refusals, seal, cost = gate.Judgement(), [], {}, ""
     try:
         planner.init()
         has_changes = planner.plan(plan_file)
         if has_changes:
-            summary = summarise(planner.show(plan_file))
-        keep = has_changes and want["keep"] and not module.check_mode
-        doomed = summary["counts"]["destroy"] + summary["counts"]["replace"]
-        if want["refuse_destroy"] and doomed:
-            keep = False
-            shown = [line for line in summary["lines"] if line.startswith(("-", "+/-"))]
-            fail(
-                f"Stack {want['stack']} of {want['environment']}: the plan would destroy or "
-                "replace "
-                f"{doomed} resources, which the inventory forbids: {'; '.join(shown)}"
+            plan = planner.show(plan_file)
+            summary = summarise(plan)
+            judgement = judge(plan, want)
+            refusals = judgement.refusals(
+                want["allow_destroy"].strip(), want["allow_destroy_reason"].strip()
+            )
+            cost = cost_change(plan, want) if want["costs"] else ""
+        keep = has_changes and want["keep"] and not module.check_mode and not refusals
+        if keep:
+            seal = gate_seal.make(
+                plan_file,
+                stack=want["stack"],
+                environment=want["environment"],
+                account_id=want["account_id"],
+                backend_config=want["backend_config"],
+                made=planned_at,
+                losses=[asdict(one) for one in judgement.losses],
             )
     except TerraformError as error:
         fail(terraform.explain(str(error), want["stack"], want["environment"]))
@@ -265,6 +344,10 @@ def main() -> None:
         planned_at=planned_at,
         cli_config=planner.variables.get("TF_CLI_CONFIG_FILE", ""),
         terraform_starts=planner.starts,
+        refusals=refusals,
+        losses=[asdict(one) for one in judgement.losses],
+        seal=seal,
+        cost=cost,
         evidence=[f"plan: {summary['sentence']}"] if has_changes else [],
         diff={"prepared": "\n".join(summary["lines"]) + "\n"} if has_changes else {},
         invocation=invocation,

@@ -46,9 +46,9 @@ def test_rest_calls_are_named_from_their_path(cloud):
 
 def test_a_call_that_is_missing_is_refused_once_and_named(cloud):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
-        cloud.client("accessanalyzer").list_analyzers()
+        cloud.client("braket").search_jobs(filters=[])
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
-    assert "accessanalyzer:ListAnalyzers" in str(refused.value)
+    assert "braket:SearchJobs" in str(refused.value)
     assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 

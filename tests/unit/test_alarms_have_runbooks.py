@@ -10,8 +10,9 @@ import yaml
 PROJECT = Path(__file__).resolve().parent.parent.parent
 TERRAFORM = PROJECT / "terraform"
 RUNBOOKS = PROJECT / "runbooks"
-# The modules that make alarms, and refuse to without a runbook.
-MAKERS = {"alarm", "composite_alarm"}
+# The modules that make alarms, and refuse to without a runbook; and service, whose alarm on bursts
+# wakes nobody: autoscaling alone listens.
+MAKERS = {"alarm", "composite_alarm", "service"}
 
 KEY = re.compile(r'^ +"?([a-z0-9${}_-]+)"? += \{$')
 NAME = re.compile(r'^ +name += "\$\{local\.name\}-([^"]+)"$')

@@ -48,13 +48,14 @@ def outputs(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def aws(facts: dict[str, Any]) -> Callable[[str], Any]:
-    """Return a function from a service's name to its client."""
+def aws(facts: dict[str, Any]) -> Callable[..., Any]:
+    """Return a function from a service's name, and a region where it is not the environment's
+    own, to its client."""
     settings = Config(connect_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 
     @functools.cache
-    def client(service: str) -> Any:
-        return boto3.client(service, region_name=facts["region"], config=settings)
+    def client(service: str, region: str = "") -> Any:
+        return boto3.client(service, region_name=region or facts["region"], config=settings)
 
     return client
 

@@ -1,5 +1,6 @@
-"""Application Auto Scaling: services follow their metrics, within their limits."""
+"""Scaling: services and Auto Scaling groups follow their metrics, within their limits."""
 
 from drydock.controllers.scaling.controller import ScalingController
+from drydock.controllers.scaling.fleets import FleetController
 
-__all__ = ["ScalingController"]
+__all__ = ["FleetController", "ScalingController"]

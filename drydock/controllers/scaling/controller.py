@@ -70,18 +70,32 @@ class ScalingController(Controller):
         return shown | ({"NextToken": str(end)} if end < len(found) else {})
 
     def reconcile(self) -> None:
-        autoscaling.forget_policies_without_target()
-        targets = autoscaling.targets()
+        targets = self._targets()
         known = {(target.region, target.resource) for target in targets}
         self._memory = {key: one for key, one in self._memory.items() if key in known}
         for target in targets:
             memory = self._memory.setdefault((target.region, target.resource), Memory())
-            counts = ecs.counts(target.region, target.cluster, target.service)
+            counts = self._counts(target)
             if counts is None:
                 continue
             self._activities.settle(target.region, target.resource, counts.desired, counts.running)
             if not self._fit(target, memory, counts.desired):
                 self._follow(target, memory, counts, time.monotonic())
+
+    # --- what is scaled (fleets.py knows another kind) -------------------------------
+
+    def _targets(self) -> list[Target]:
+        autoscaling.forget_policies_without_target()
+        return autoscaling.targets()
+
+    def _policies(self, target: Target) -> list[Policy]:
+        return autoscaling.policies(target)
+
+    def _counts(self, target: Target) -> ecs.Counts | None:
+        return ecs.counts(target.region, target.cluster, target.service)
+
+    def _change(self, target: Target, count: int) -> None:
+        ecs.set_desired(target.region, target.cluster, target.service, count)
 
     # --- limits --------------------------------------------------------------------
 
@@ -101,7 +115,7 @@ class ScalingController(Controller):
     # --- policies ------------------------------------------------------------------
 
     def _follow(self, target: Target, memory: Memory, counts: ecs.Counts, at: float) -> None:
-        policies = autoscaling.policies(target)
+        policies = self._policies(target)
         tracking = [one for one in policies if one.kind == "TargetTrackingScaling"]
         outs, ins = [], []
         for policy in tracking:
@@ -186,11 +200,11 @@ class ScalingController(Controller):
             memory.in_until = at + scaled(wish.cooldown)
 
     def _set(self, target: Target, count: int, cause: str) -> bool:
-        """Changes a service's count; whether that was possible."""
+        """Changes a target's count; whether that was possible."""
         activity = self._activities.begin(target.region, target.resource, count, cause)
         self.log.info("%s: desired count %s: %s", target.resource, count, cause)
         try:
-            ecs.set_desired(target.region, target.cluster, target.service, count)
+            self._change(target, count)
         except ApiError as error:
             activity.end("Failed", error.message)
             return False

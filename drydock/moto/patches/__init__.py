@@ -4,6 +4,7 @@ A module may have ``apply()``, which changes moto's models in place, and ``opera
 which returns the calls that it answers instead of moto. Every module here is found by itself.
 """
 
+import functools
 import importlib
 import pkgutil
 from types import ModuleType
@@ -18,8 +19,9 @@ def _modules() -> list[ModuleType]:
     ]
 
 
+@functools.cache
 def apply() -> None:
-    """Mends moto; called once, before the first request."""
+    """Mends moto, before the first request; called again it does nothing."""
     for module in _modules():
         if hasattr(module, "apply"):
             module.apply()

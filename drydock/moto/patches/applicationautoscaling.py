@@ -53,7 +53,7 @@ def apply() -> None:
         if old:  # moto makes another policy of a change; AWS keeps ARN and alarms
             made.policy_arn, made.creation_time = old.policy_arn, old.creation_time
         if tracked:
-            _track(made, self.region_name, metric, old.alarms if old else [])
+            track(made, self.region_name, metric, old.alarms if old else [])
         elif old:
             old.delete_alarms(self.account_id, self.region_name)
         return made
@@ -76,10 +76,12 @@ def _not_registered(namespace: str, resource: str, dimension: str) -> Exception:
     )
 
 
-def _track(
-    policy: FakeApplicationAutoscalingPolicy, region: str, metric: dict[str, Any], old: list[Any]
-) -> None:
-    """Gives a target tracking policy its alarms; what it had keeps its names and states."""
+def track(policy: Any, region: str, metric: dict[str, Any], old: list[Any]) -> None:
+    """Gives a target tracking policy its alarms; what it had keeps its names and states.
+
+    policy: any service's, with policy_arn, resource_id and, as ``_policy_body``, the API's target
+    tracking configuration; alarms is set. metric: of PutMetricAlarm. old: its alarms until now.
+    """
     target = float(policy._policy_body["TargetValue"])
     wanted = [("High", _HIGH_PERIODS, target, "GreaterThanThreshold")]
     if not policy._policy_body.get("DisableScaleIn"):
@@ -107,7 +109,7 @@ def _track(
 def _metric(resource: str, given: dict[str, Any]) -> dict[str, Any]:
     """PutMetricAlarm's parameters for what a target tracking policy looks at."""
     if own := given.get("CustomizedMetricSpecification"):
-        return _customized(own)
+        return customized(own)
     predefined = given.get("PredefinedMetricSpecification") or {}
     kind = predefined.get("PredefinedMetricType")
     if kind == "ALBRequestCountPerTarget":
@@ -137,7 +139,8 @@ def _metric(resource: str, given: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _customized(given: dict[str, Any]) -> dict[str, Any]:
+def customized(given: dict[str, Any]) -> dict[str, Any]:
+    """PutMetricAlarm's parameters for a CustomizedMetricSpecification."""
     if not given.get("Metrics"):
         kept = ("Namespace", "MetricName", "Dimensions", "Statistic", "Unit")
         return {key: given[key] for key in kept if given.get(key)} | {"Period": 60}

@@ -19,8 +19,9 @@ resource "aws_elasticache_replication_group" "this" {
   subnet_group_name  = aws_elasticache_subnet_group.this.name
   security_group_ids = [var.security_group_id]
 
-  # No auth_token: the provider would write it into the state in clear text. The
-  # security group and TLS guard the cache until an IAM-authenticated user group does.
+  # No auth_token: the provider would write it into the state in clear text. Where users are asked
+  # for (module cache_user) they guard the cache, besides its security group and TLS.
+  user_group_ids             = var.user_group_id[*]
   at_rest_encryption_enabled = true
   kms_key_id                 = var.kms_key_arn
   transit_encryption_enabled = true

@@ -102,3 +102,9 @@ variable "apply_immediately" {
   type        = bool
   nullable    = false
 }
+
+variable "user_group_id" {
+  description = "Group of the users who may sign in; null: whoever reaches the cache may use it."
+  type        = string
+  default     = null
+}

@@ -79,3 +79,28 @@ resource "aws_db_instance" "this" {
   auto_minor_version_upgrade = true
   apply_immediately          = var.apply_immediately
 }
+
+# Copies that only read, behind by milliseconds. Encryption, subnets and storage are the primary's.
+resource "aws_db_instance" "replica" {
+  #checkov:skip=CKV_AWS_157:a replica is a second copy already; the primary has the standby
+  count = var.read_replicas
+
+  identifier          = "${var.name}-replica-${count.index + 1}"
+  replicate_source_db = aws_db_instance.this.identifier
+  instance_class      = var.instance_class
+  storage_encrypted   = true
+
+  vpc_security_group_ids = [var.security_group_id]
+  parameter_group_name   = aws_db_parameter_group.this.name
+  publicly_accessible    = false
+
+  # What it holds can be read from the primary again.
+  backup_retention_period = 0
+  skip_final_snapshot     = true
+  copy_tags_to_snapshot   = true
+  deletion_protection     = var.deletion_protection
+  maintenance_window      = "sun:06:00-sun:07:00" # after the primary's
+
+  auto_minor_version_upgrade = true
+  apply_immediately          = var.apply_immediately
+}

@@ -27,3 +27,13 @@ output "master_secret_arn" {
   description = "Secret in which RDS keeps the master user's name and password (JSON keys username and password)."
   value       = aws_db_instance.this.master_user_secret[0].secret_arn
 }
+
+output "arn" {
+  description = "ARN of the primary."
+  value       = aws_db_instance.this.arn
+}
+
+output "replica_addresses" {
+  description = "Host names of the read replicas."
+  value       = aws_db_instance.replica[*].address
+}

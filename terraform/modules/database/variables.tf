@@ -117,6 +117,23 @@ variable "multi_az" {
   nullable    = false
 }
 
+variable "read_replicas" {
+  description = "Copies that only read."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = contains(range(0, 6), var.read_replicas)
+    error_message = "read_replicas is ${var.read_replicas}, but a primary feeds 0 to 5 here: choose a whole number in that range."
+  }
+
+  validation {
+    condition     = var.read_replicas == 0 || var.backup_retention_days > 0
+    error_message = "read_replicas is ${var.read_replicas} and backup_retention_days 0, but RDS makes a replica out of a backup: keep backups for a day at least."
+  }
+}
+
 variable "backup_retention_days" {
   description = "Days for which automated backups are kept; 0 turns them off."
   type        = number

@@ -47,7 +47,7 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.administration], var.allow_cloudwatch_logs ? [local.cloudwatch_logs] : [], local.cloudwatch_alarms)
+    Statement = concat([local.administration], var.allow_cloudwatch_logs ? [local.cloudwatch_logs] : [], local.cloudwatch_alarms, jsondecode(var.policy_statements))
   })
 
   tags = { Name = var.name }

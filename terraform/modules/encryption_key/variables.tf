@@ -35,6 +35,18 @@ variable "alarm_topic" {
   default     = null
 }
 
+variable "policy_statements" {
+  description = "Further statements of the key's policy, as a JSON list: for services that use it as themselves."
+  type        = string
+  default     = "[]"
+  nullable    = false
+
+  validation {
+    condition     = can([for statement in jsondecode(var.policy_statements) : statement.Effect]) && startswith(trimspace(var.policy_statements), "[")
+    error_message = "policy_statements is ${substr(var.policy_statements, 0, 80)}, which is no JSON list of policy statements: give jsonencode([{Sid = …, Effect = …}])."
+  }
+}
+
 variable "deletion_window_in_days" {
   description = "Days during which a deleted key can still be recovered, 7 to 30."
   type        = number

@@ -1,5 +1,6 @@
 locals {
-  https = var.certificate_arn != null
+  https      = var.certificate_arn != null
+  ssl_policy = "ELBSecurityPolicy-TLS13-1-2-2021-06" # TLS 1.2 and 1.3
 }
 
 resource "aws_lb" "this" {
@@ -12,6 +13,11 @@ resource "aws_lb" "this" {
   idle_timeout               = 60
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection
+
+  access_logs {
+    bucket  = var.access_log_bucket
+    enabled = true
+  }
 }
 
 # Workloads hang their path rules on one listener: https where there is a
@@ -22,7 +28,7 @@ resource "aws_lb_listener" "https" {
   load_balancer_arn = aws_lb.this.arn
   port              = 443
   protocol          = "HTTPS"
-  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  ssl_policy        = local.ssl_policy
   certificate_arn   = var.certificate_arn
 
   default_action {
@@ -66,6 +72,38 @@ resource "aws_lb_listener" "http" {
       }
     }
   }
+}
+
+# Where a blue/green release is tried before clients see it; made only if a workload is released so.
+resource "aws_lb_listener" "trial" {
+  count = length(var.trial_port[*])
+
+  load_balancer_arn = aws_lb.this.arn
+  port              = var.trial_port
+  protocol          = local.https ? "HTTPS" : "HTTP"
+  ssl_policy        = local.https ? local.ssl_policy : null
+  certificate_arn   = var.certificate_arn
+
+  default_action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      status_code  = "404"
+      message_body = "No release is tried on this path."
+    }
+  }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "trial" {
+  for_each = length(aws_lb_listener.trial) > 0 ? var.trial_cidrs : []
+
+  security_group_id = var.security_group_id
+  description       = "Trial of a release"
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = var.trial_port
+  to_port           = var.trial_port
 }
 
 resource "aws_vpc_security_group_egress_rule" "to_workload" {

@@ -27,3 +27,8 @@ output "listener_arn" {
   description = "Listener that takes the workloads' path rules."
   value       = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http.arn
 }
+
+output "trial_listener_arn" {
+  description = "Listener on which a blue/green release is tried; null where there is none."
+  value       = one(aws_lb_listener.trial[*].arn)
+}

@@ -68,3 +68,32 @@ variable "deletion_protection" {
   default     = false
   nullable    = false
 }
+
+variable "access_log_bucket" {
+  description = "Bucket for a line about every request; its policy lets the load balancer write."
+  type        = string
+  nullable    = false
+}
+
+variable "trial_port" {
+  description = "Port of the listener on which a blue/green release is tried first; null for none."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.trial_port == null || (!contains([80, 443], coalesce(var.trial_port, 0)) && coalesce(var.trial_port, 0) >= 1 && coalesce(var.trial_port, 0) <= 65535)
+    error_message = "trial_port is ${coalesce(var.trial_port, 0)}, which clients use or which is no TCP port: give another from 1 to 65535, such as 9443."
+  }
+}
+
+variable "trial_cidrs" {
+  description = "Ranges from which the trial port may be reached, such as the NAT gateways' addresses."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for range in var.trial_cidrs : can(cidrhost(range, 0)) && try(tonumber(split("/", range)[1]) >= 16, false)])
+    error_message = "trial_cidrs is ${jsonencode(var.trial_cidrs)}; what nobody has tried yet is not for the internet: give ranges of /16 or smaller, such as 203.0.113.7/32."
+  }
+}

@@ -27,3 +27,8 @@ output "nat_public_ips" {
   description = "Addresses from which the workloads reach the internet; empty with nat_mode none."
   value       = aws_eip.nat[*].public_ip
 }
+
+output "private_route_table_ids" {
+  description = "Route tables of the workloads' subnets, one per zone."
+  value       = aws_route_table.private[*].id
+}

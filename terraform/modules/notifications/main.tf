@@ -3,22 +3,32 @@ resource "aws_sns_topic" "this" {
   kms_master_key_id = var.kms_key_arn
 }
 
+locals {
+  publishers = coalesce(var.publishers, {
+    AlarmsOfThisAccount = {
+      service    = "cloudwatch.amazonaws.com"
+      source_arn = "arn:aws:cloudwatch:${var.region}:${var.account_id}:alarm:*"
+    }
+  })
+}
+
 # This replaces the policy that a topic has by itself. People and runbooks of the account
-# publish by what IAM grants them, so only CloudWatch needs to be named.
+# publish by what IAM grants them, so only services of AWS need to be named.
 resource "aws_sns_topic_policy" "this" {
   arn = aws_sns_topic.this.arn
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "AlarmsOfThisAccount"
+    Statement = [for id, publisher in local.publishers : {
+      Sid       = id
       Effect    = "Allow"
-      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Principal = { Service = publisher.service }
       Action    = "sns:Publish"
-      Resource  = aws_sns_topic.this.arn
+      # By name, so that the plan shows the whole policy.
+      Resource = "arn:aws:sns:${var.region}:${var.account_id}:${var.name}"
       Condition = {
         StringEquals = { "aws:SourceAccount" = var.account_id }
-        ArnLike      = { "aws:SourceArn" = "arn:aws:cloudwatch:${var.region}:${var.account_id}:alarm:*" }
+        ArnLike      = { "aws:SourceArn" = publisher.source_arn }
       }
     }]
   })

@@ -5,7 +5,7 @@ variable "name" {
 }
 
 variable "account_id" {
-  description = "Account whose alarms may publish."
+  description = "Account whose alarms, or other publishers, may publish."
   type        = string
   nullable    = false
 }
@@ -17,9 +17,15 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "Key for messages at rest; its policy must let CloudWatch use it for this topic."
+  description = "Key for messages at rest; its policy must let the publishers use it for this topic."
   type        = string
   nullable    = false
+}
+
+variable "publishers" {
+  description = "Services of AWS that may publish, by the id of their statement, and for which of their resources; null for CloudWatch's alarms alone."
+  type        = map(object({ service = string, source_arn = string }))
+  default     = null
 }
 
 variable "subscriptions" {

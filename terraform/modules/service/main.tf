@@ -2,13 +2,27 @@ locals {
   # Task definitions, services and repositories take underscores; target groups do not.
   hyphenated = replace("${var.prefix}-${var.name}", "_", "-")
 
+  rolling    = var.delivery == "rolling"
+  blue_green = var.delivery == "blue_green"
+  # With Spot, one task always stands on ordinary capacity, so that a reclaim
+  # of all Spot capacity leaves the service up.
+  capacity = var.spot ? { FARGATE = { base = 1, weight = 0 }, FARGATE_SPOT = { base = 0, weight = 1 } } : { FARGATE = { base = 0, weight = 1 } }
+
+  service = one(concat(aws_ecs_service.this, aws_ecs_service.blue_green))
+
   # What forces a new target group is part of its name, so that the new one can
   # stand beside the old until listener rule and service have moved over.
-  target_group_key = substr(sha1(jsonencode([local.hyphenated, var.port, var.vpc_id])), 0, 6)
+  target_group_keys = {
+    blue  = substr(sha1(jsonencode([local.hyphenated, var.port, var.vpc_id])), 0, 6)
+    green = substr(sha1(jsonencode([local.hyphenated, var.port, var.vpc_id, "green"])), 0, 6)
+  }
 }
 
+# Blue/green releases take turns in two groups; every other stays in the first.
 resource "aws_lb_target_group" "this" {
-  name                 = "${trimsuffix(substr(local.hyphenated, 0, 25), "-")}-${local.target_group_key}"
+  for_each = toset(local.blue_green ? ["blue", "green"] : ["blue"])
+
+  name                 = "${trimsuffix(substr(local.hyphenated, 0, 25), "-")}-${local.target_group_keys[each.key]}"
   vpc_id               = var.vpc_id
   target_type          = "ip"
   protocol             = "HTTP"
@@ -31,13 +45,20 @@ resource "aws_lb_target_group" "this" {
   }
 }
 
+moved {
+  from = aws_lb_target_group.this
+  to   = aws_lb_target_group.this["blue"]
+}
+
 resource "aws_lb_listener_rule" "this" {
+  count = local.rolling ? 1 : 0
+
   listener_arn = var.listener_arn
   priority     = var.priority
 
   action {
     type             = "forward"
-    target_group_arn = aws_lb_target_group.this.arn
+    target_group_arn = aws_lb_target_group.this["blue"].arn
   }
 
   condition {
@@ -99,15 +120,15 @@ resource "aws_ecs_task_definition" "template" {
 }
 
 resource "aws_ecs_service" "this" {
+  count = local.rolling ? 1 : 0
+
   name            = var.name
   cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.template.arn
   desired_count   = 0
 
-  # With Spot, one task always stands on ordinary capacity, so that a reclaim
-  # of all Spot capacity leaves the service up.
   dynamic "capacity_provider_strategy" {
-    for_each = var.spot ? { FARGATE = { base = 1, weight = 0 }, FARGATE_SPOT = { base = 0, weight = 1 } } : { FARGATE = { base = 0, weight = 1 } }
+    for_each = local.capacity
 
     content {
       capacity_provider = capacity_provider_strategy.key
@@ -136,7 +157,7 @@ resource "aws_ecs_service" "this" {
   }
 
   load_balancer {
-    target_group_arn = aws_lb_target_group.this.arn
+    target_group_arn = aws_lb_target_group.this["blue"].arn
     container_name   = var.name
     container_port   = var.port
   }

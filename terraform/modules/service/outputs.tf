@@ -1,6 +1,6 @@
 output "service_name" {
   description = "Name of the ECS service."
-  value       = aws_ecs_service.this.name
+  value       = local.service.name
 }
 
 output "task_family" {
@@ -25,10 +25,19 @@ output "log_group_name" {
 
 output "target_group_arn" {
   description = "Target group of the tasks."
-  value       = aws_lb_target_group.this.arn
+  value       = aws_lb_target_group.this["blue"].arn
 }
 
 output "target_group_arn_suffix" {
   description = "Target group as its metrics name it."
-  value       = aws_lb_target_group.this.arn_suffix
+  value       = aws_lb_target_group.this["blue"].arn_suffix
+}
+
+output "blue_green" {
+  description = "What a blue/green release needs to know; null for a workload that is delivered rolling."
+  value = local.rolling ? null : {
+    application        = aws_codedeploy_app.this[0].name
+    deployment_group   = aws_codedeploy_deployment_group.this[0].deployment_group_name
+    target_group_names = { for color, group in aws_lb_target_group.this : color => group.name }
+  }
 }

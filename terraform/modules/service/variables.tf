@@ -252,3 +252,81 @@ variable "tags" {
   default     = {}
   nullable    = false
 }
+
+variable "delivery" {
+  description = "How a release takes over: rolling (ECS replaces tasks) or blue_green (CodeDeploy starts all beside the old ones, then turns the traffic)."
+  type        = string
+  default     = "rolling"
+  nullable    = false
+
+  validation {
+    condition     = contains(["rolling", "blue_green"], var.delivery)
+    error_message = "delivery of ${var.name} is \"${var.delivery}\", which is no way to release here: give rolling or blue_green."
+  }
+
+  validation {
+    condition     = var.delivery == "rolling" || var.trial_listener_arn != null
+    error_message = "delivery of ${var.name} is blue_green, but there is no listener to try a release on: give trial_listener_arn."
+  }
+}
+
+variable "trial_listener_arn" {
+  description = "Listener on which a blue/green release is tried before clients see it."
+  type        = string
+  default     = null
+}
+
+variable "traffic_shift" {
+  description = "CodeDeploy's configuration by which clients are turned to a blue/green release."
+  type        = string
+  default     = "CodeDeployDefault.ECSAllAtOnce"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^CodeDeployDefault[.]ECS(AllAtOnce|(Linear|Canary)10Percent[A-Za-z0-9]+)$", var.traffic_shift))
+    error_message = "traffic_shift of ${var.name} is \"${var.traffic_shift}\", which CodeDeploy does not have for ECS: give CodeDeployDefault.ECSAllAtOnce, .ECSCanary10Percent5Minutes, .ECSLinear10PercentEvery1Minutes or another of these kinds."
+  }
+}
+
+variable "rollback_alarms" {
+  description = "Alarms that, red during a blue/green release, turn it back."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "burst" {
+  description = "Step scaling for bursts: with more than cpu percent for a minute, add_percent of the tasks are added, twice that halfway up to 100; null for none."
+  type = object({
+    cpu         = number
+    add_percent = number
+  })
+  default = null
+
+  validation {
+    condition     = try(var.burst.cpu > 70 && var.burst.cpu < 100 && var.burst.add_percent >= 10 && var.burst.add_percent <= 400, var.burst == null)
+    error_message = "burst of ${var.name} is ${jsonencode(var.burst)}: below 70 % CPU target tracking acts already, and steps are 10 to 400 % of the tasks. Give cpu between 70 and 100 and add_percent from 10 to 400."
+  }
+}
+
+variable "schedules" {
+  description = "Limits by the clock: name → schedule (cron(…), rate(…) or at(…)), timezone, min_count, max_count."
+  type = map(object({
+    schedule  = string
+    timezone  = optional(string, "UTC")
+    min_count = number
+    max_count = number
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for one in var.schedules : can(regex("^(cron|rate|at)\\(.+\\)$", one.schedule))])
+    error_message = "schedules of ${var.name} are ${jsonencode({ for name, one in var.schedules : name => one.schedule })}, of which some say no time: write cron(0 13 ? * MON-FRI *), at(2026-01-02T13:00:00) or rate(1 day)."
+  }
+
+  validation {
+    condition     = alltrue([for one in var.schedules : one.min_count >= 0 && one.min_count <= one.max_count])
+    error_message = "schedules of ${var.name} have the limits ${jsonencode({ for name, one in var.schedules : name => [one.min_count, one.max_count] })} (min, max), of which some are the wrong way round: mend those."
+  }
+}

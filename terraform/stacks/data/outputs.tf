@@ -62,3 +62,23 @@ output "cache_tls" {
   description = "Whether the cache is reached with rediss:// (true) or redis:// (false)."
   value       = module.cache.tls
 }
+
+output "database_replica_addresses" {
+  description = "Host names of the database's read replicas."
+  value       = module.database.replica_addresses
+}
+
+output "database_backup_copy_arn" {
+  description = "Copies of the database's backups in the standby region; null without them."
+  value       = one(module.database_backup_copy[*].arn)
+}
+
+output "secret_arns" {
+  description = "Secrets of the workloads by name; JSON with the key password."
+  value       = module.secrets.arns
+}
+
+output "cache_secret_arn" {
+  description = "Secret whose key url is the cache's address with user and password; null without users."
+  value       = lookup(module.secrets.arns, "cache", null)
+}

@@ -51,6 +51,7 @@ variable "database" {
     max_connections       = optional(number, 80)
     proxy                 = optional(bool, false)
     multi_az              = optional(bool, false)
+    read_replicas         = optional(number, 0)
     backup_retention_days = optional(number, 7)
     deletion_protection   = optional(bool, true)
     skip_final_snapshot   = optional(bool, false)
@@ -61,7 +62,10 @@ variable "database" {
 }
 
 variable "cache" {
-  description = "Cache of the environment; replicas above 0 bring automatic failover."
+  description = <<-EOT
+    Cache of the environment; replicas above 0 bring automatic failover. users: workloads sign in, with a
+    user and password out of the secret `cache`, instead of being let in because they reach it.
+  EOT
   type = object({
     engine                  = optional(string, "valkey")
     engine_version          = optional(string, "8.1")
@@ -69,7 +73,54 @@ variable "cache" {
     replicas                = optional(number, 0)
     snapshot_retention_days = optional(number, 0)
     apply_immediately       = optional(bool, false)
+    users                   = optional(bool, false)
   })
   default  = {}
   nullable = false
+}
+
+variable "standby_region" {
+  description = "Second region, which takes copies; null for none."
+  type        = string
+  default     = null
+}
+
+variable "database_backup_copy_days" {
+  description = "Days for which the database's backups are kept in the standby region too; 0: no copies."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.database_backup_copy_days == 0 || var.database.backup_retention_days > 0
+    error_message = "database_backup_copy_days is ${var.database_backup_copy_days} and database.backup_retention_days 0, so that there is nothing to copy: keep backups for a day at least, or give 0."
+  }
+}
+
+variable "secrets" {
+  description = "Secrets of the workloads by name, each with a description; their rotation makes the values."
+  type        = map(object({ description = string }))
+  default     = {}
+  nullable    = false
+}
+
+variable "secret_rotation_days" {
+  description = "Days from one rotation of these secrets to the next; the first is made at once."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "secret_recovery_days" {
+  description = "Days for which a deleted secret can be brought back; 0 deletes at once."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept."
+  type        = number
+  default     = 30
+  nullable    = false
 }

@@ -12,18 +12,33 @@ terraform {
   backend "s3" {}
 }
 
+locals {
+  tags = {
+    Environment = var.environment
+    Service     = "data"
+    Owner       = var.owner
+    CostCenter  = var.cost_center
+    ManagedBy   = "terraform"
+    Stack       = "data"
+  }
+}
+
 provider "aws" {
   region              = var.region
   allowed_account_ids = [var.account_id]
 
   default_tags {
-    tags = {
-      Environment = var.environment
-      Service     = "data"
-      Owner       = var.owner
-      CostCenter  = var.cost_center
-      ManagedBy   = "terraform"
-      Stack       = "data"
-    }
+    tags = local.tags
+  }
+}
+
+# Copies go to another region. Where there is none, nothing is made with this.
+provider "aws" {
+  alias               = "standby"
+  region              = coalesce(var.standby_region, var.region)
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = local.tags
   }
 }

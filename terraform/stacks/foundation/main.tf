@@ -28,3 +28,30 @@ module "security_groups" {
   name   = local.name
   vpc_id = module.network.vpc_id
 }
+
+module "endpoints" {
+  source = "../../modules/endpoints"
+
+  name               = local.name
+  account_id         = var.account_id
+  region             = var.region
+  vpc_id             = module.network.vpc_id
+  vpc_cidr           = module.network.vpc_cidr
+  route_table_ids    = module.network.private_route_table_ids
+  subnet_ids         = module.network.private_subnet_ids
+  interface_services = var.interface_endpoints
+}
+
+module "flow_logs" {
+  source = "../../modules/flow_logs"
+
+  name           = local.name
+  account_id     = var.account_id
+  region         = var.region
+  vpc_id         = module.network.vpc_id
+  destination    = var.flow_logs.destination
+  traffic_type   = var.flow_logs.traffic_type
+  retention_days = var.flow_logs.retention_days
+  kms_key_arn    = module.key.arn
+  force_destroy  = var.force_destroy
+}

@@ -37,3 +37,18 @@ output "nat_public_ips" {
   description = "Addresses from which the workloads reach the internet."
   value       = module.network.nat_public_ips
 }
+
+output "private_route_table_ids" {
+  description = "Route tables of the workloads' subnets, one per zone."
+  value       = module.network.private_route_table_ids
+}
+
+output "endpoint_ids" {
+  description = "VPC endpoints by service: s3, dynamodb, and those with an address in the VPC."
+  value       = merge(module.endpoints.gateway_ids, module.endpoints.interface_ids)
+}
+
+output "flow_log_destination" {
+  description = "ARN of the bucket or log group that takes the VPC's flow logs."
+  value       = module.flow_logs.destination_arn
+}

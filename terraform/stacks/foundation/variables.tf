@@ -16,3 +16,27 @@ variable "nat_mode" {
   type        = string
   nullable    = false
 }
+
+variable "interface_endpoints" {
+  description = "AWS services reached by an endpoint within the VPC, such as ecr.api; each costs by the hour in every zone. S3 and DynamoDB always are, by gateways that cost nothing."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "flow_logs" {
+  description = "Where the VPC's flow logs go (destination: s3 or cloudwatch), of which traffic (traffic_type: ALL, ACCEPT or REJECT) and for how long (retention_days)."
+  type = object({
+    destination    = string
+    traffic_type   = optional(string, "ALL")
+    retention_days = number
+  })
+  nullable = false
+}
+
+variable "force_destroy" {
+  description = "Delete the flow logs' bucket even while it holds logs."
+  type        = bool
+  default     = false
+  nullable    = false
+}

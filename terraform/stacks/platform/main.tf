@@ -1,5 +1,7 @@
 locals {
-  name = "drydock-${var.environment}"
+  name       = "drydock-${var.environment}"
+  log_bucket = "${local.name}-access-logs-${var.account_id}"
+  blue_green = anytrue([for workload in var.workloads : workload.delivery == "blue_green"])
 }
 
 module "cluster" {
@@ -22,6 +24,49 @@ module "load_balancer" {
   hostname                   = var.hostname
   allow_http                 = var.allow_http
   deletion_protection        = var.deletion_protection
+  access_log_bucket          = module.access_logs.id
+  trial_port                 = local.blue_green ? 9443 : null
+  trial_cidrs                = var.trial_cidrs
+}
+
+module "firewall" {
+  source = "../../modules/web_firewall"
+  count  = length(var.firewall[*])
+
+  name               = local.name
+  load_balancer_arn  = module.load_balancer.arn
+  rate_limit         = var.firewall.rate_limit
+  counted_rules      = var.firewall.counted_rules
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = var.kms_key_arn
+}
+
+# Load balancers write their logs with no key but S3's own.
+module "access_logs" {
+  source = "../../modules/bucket"
+
+  name            = local.log_bucket
+  force_destroy   = var.force_destroy
+  expire_days     = var.log_retention_days
+  noncurrent_days = 1 # nothing is ever written twice
+
+  policy_statements = jsonencode([{
+    Sid       = "LoadBalancersOfThisAccountWrite"
+    Effect    = "Allow"
+    Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+    Action    = "s3:PutObject"
+    Resource  = "arn:aws:s3:::${local.log_bucket}/AWSLogs/${var.account_id}/*"
+    Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:elasticloadbalancing:${var.region}:${var.account_id}:loadbalancer/*" } }
+  }])
+}
+
+# Pictures, scripts and pages that a build puts here.
+module "assets" {
+  source = "../../modules/bucket"
+
+  name          = "${local.name}-assets-${var.account_id}"
+  kms_key_arn   = var.kms_key_arn
+  force_destroy = var.force_destroy
 }
 
 module "registry" {
@@ -71,4 +116,12 @@ module "service" {
   stop_timeout         = each.value.stop_timeout
   spot                 = each.value.spot
   log_retention_days   = var.log_retention_days
+
+  delivery           = each.value.delivery
+  traffic_shift      = each.value.traffic_shift
+  trial_listener_arn = module.load_balancer.trial_listener_arn
+  # The observability stack makes it, after this one.
+  rollback_alarms = ["${local.name}-${each.key}-5xx"]
+  burst           = each.value.burst
+  schedules       = each.value.schedules
 }

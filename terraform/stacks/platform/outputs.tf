@@ -41,6 +41,22 @@ output "workloads" {
       log_group_name          = service.log_group_name
       target_group_arn        = service.target_group_arn
       target_group_arn_suffix = service.target_group_arn_suffix
+      blue_green              = service.blue_green
     }
   }
+}
+
+output "access_log_bucket" {
+  description = "Bucket with a line about every request to the load balancer."
+  value       = module.access_logs.id
+}
+
+output "assets_bucket" {
+  description = "Bucket of static assets."
+  value       = module.assets.id
+}
+
+output "firewall_arn" {
+  description = "Firewall before the load balancer; null where there is none."
+  value       = one(module.firewall[*].arn)
 }

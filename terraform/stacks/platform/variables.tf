@@ -79,9 +79,25 @@ variable "deletion_protection" {
 }
 
 variable "force_destroy" {
-  description = "Delete image repositories even while they hold images."
+  description = "Delete image repositories and buckets even while they hold something."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "firewall" {
+  description = "WAF before the load balancer: requests that one address may make in five minutes (rate_limit), rules of the common rule set that only count (counted_rules); null for none."
+  type = object({
+    rate_limit    = number
+    counted_rules = optional(set(string), [])
+  })
+  default = null
+}
+
+variable "trial_cidrs" {
+  description = "Ranges from which blue/green releases are tried, such as the NAT gateways' addresses."
+  type        = set(string)
+  default     = []
   nullable    = false
 }
 
@@ -93,6 +109,8 @@ variable "workloads" {
     min_count, max_count: between which autoscaling moves; desired_count: tasks of the first release, between those.
     stop_timeout, health_grace_seconds: seconds from SIGTERM to SIGKILL, and after a start without health checks counting.
     spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret.
+    delivery: rolling, or blue_green by CodeDeploy, which turns clients as traffic_shift says.
+    burst: step scaling (cpu, add_percent). schedules: limits by the clock (schedule, timezone, min_count, max_count).
   EOT
   type = map(object({
     path_patterns        = list(string)
@@ -108,6 +126,10 @@ variable "workloads" {
     health_grace_seconds = optional(number, 30)
     spot                 = optional(bool, false)
     database             = optional(bool, false)
+    delivery             = optional(string, "rolling")
+    traffic_shift        = optional(string, "CodeDeployDefault.ECSAllAtOnce")
+    burst                = optional(object({ cpu = number, add_percent = number }))
+    schedules            = optional(map(object({ schedule = string, timezone = optional(string, "UTC"), min_count = number, max_count = number })), {})
   }))
   nullable = false
 

@@ -13,9 +13,9 @@ from drydock.controllers.scaling.controller import ScalingController
 from drydock.controllers.scaling.readings import _queries
 from drydock.errors import ApiError
 from drydock.metrics import Metrics
-from drydock.moto import cloudwatch, ecs
+from drydock.moto import cloudwatch, ecs, patches
 from drydock.moto.api import Context
-from drydock.moto.patches import applicationautoscaling as patches
+from drydock.moto.patches import applicationautoscaling
 from drydock.settings import ACCOUNT_ID, Settings
 
 HERE = Context("us-east-1")
@@ -366,7 +366,7 @@ def test_an_activity_ends_when_the_tasks_run(site):
 
 
 def test_tags_are_kept_with_their_target(site):
-    calls = {action: call for (_, action), call in patches.operations().items()}
+    calls = {action: call for (_, action), call in applicationautoscaling.operations().items()}
     calls["RegisterScalableTarget"](
         HERE, {"ScalableDimension": DIMENSION, "ResourceId": RESOURCE, "Tags": {"team": "x"}}
     )

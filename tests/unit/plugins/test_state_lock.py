@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from ansible_collections.drydock.ops.plugins.module_utils.state_locks import StateStore
 from ansible_collections.drydock.ops.plugins.modules import state_lock
 
 KEY = "dev/data.tfstate"
@@ -41,18 +42,22 @@ def test_both_kinds_of_lock_are_found_and_released(aws: Any, table: Any) -> None
     dynamodb.put_item(TableName=name, Item=item)
     dynamodb.put_item(TableName=name, Item=digest)
     s3.put_object(Bucket="states", Key=f"{KEY}.tflock", Body=raw)
-    found = state_lock.locks_of(dynamodb, s3, name, "states", KEY)
+    store = StateStore(dynamodb, s3, name, "states")
+    found = store.locks(KEY)
     assert [lock["kind"] for lock in found] == ["table", "file"]
-    for lock in found:
-        state_lock.release(dynamodb, s3, name, "states", KEY, lock)
-    assert state_lock.locks_of(dynamodb, s3, name, "states", KEY) == []
+    assert [store.release(KEY, lock) for lock in found] == [True, True]
+    assert store.locks(KEY) == []
     assert dynamodb.scan(TableName=name)["Items"] == [digest]
 
 
 def test_a_lock_that_changed_hands_is_not_released(aws: Any, table: Any) -> None:
     dynamodb, name = table
-    lock = {"kind": "table", "raw": "old"}
-    item = {"LockID": {"S": f"states/{KEY}"}, "Info": {"S": "new"}}
-    dynamodb.put_item(TableName=name, Item=item)
-    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
-        state_lock.release(dynamodb, aws("s3"), name, "states", KEY, lock)
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="states")
+    raw = json.dumps(info("ann@here", SINCE))
+    dynamodb.put_item(TableName=name, Item={"LockID": {"S": f"states/{KEY}"}, "Info": {"S": raw}})
+    s3.put_object(Bucket="states", Key=f"{KEY}.tflock", Body=raw)
+    store = StateStore(dynamodb, s3, name, "states")
+    for kind in ("table", "file"):
+        assert store.release(KEY, {"kind": kind, "raw": "old"}) is False
+    assert len(store.locks(KEY)) == 2

@@ -1,4 +1,8 @@
 mock_provider "aws" {
+  alias = "standby"
+}
+
+mock_provider "aws" {
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/drydock-dev-database-proxy" }
   }
@@ -9,6 +13,8 @@ mock_provider "aws" {
 
   mock_resource "aws_db_instance" {
     defaults = {
+      arn                = "arn:aws:rds:us-east-1:123456789012:db:drydock-dev"
+      address            = "database.example"
       master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1" }]
     }
   }
@@ -75,4 +81,46 @@ run "wrong_inputs_are_refused" {
   }
 
   expect_failures = [var.vpc_id, var.isolated_subnet_ids]
+}
+
+run "copies_go_to_another_region_only_where_there_is_one" {
+  variables {
+    database_backup_copy_days = 7
+  }
+
+  assert {
+    condition     = output.database_backup_copy_arn == null
+    error_message = "without a standby region there is nowhere to copy to"
+  }
+}
+
+run "a_user_of_the_cache_has_its_secret" {
+  variables {
+    cache                     = { users = true }
+    secrets                   = { payment-signing = { description = "Signs payments" } }
+    standby_region            = "us-west-2"
+    database_backup_copy_days = 7
+    database                  = { read_replicas = 2 }
+  }
+
+  assert {
+    condition     = output.cache_secret_arn != null && toset(keys(output.secret_arns)) == toset(["cache", "payment-signing"])
+    error_message = "workloads take the cache's address with user and password out of its secret"
+  }
+
+  assert {
+    condition     = output.database_backup_copy_arn != null && length(output.database_replica_addresses) == 2
+    error_message = "copies and replicas must be there when they are asked for"
+  }
+}
+
+run "what_would_have_no_effect_is_refused" {
+  command = plan
+
+  variables {
+    database                  = { backup_retention_days = 0 }
+    database_backup_copy_days = 7
+  }
+
+  expect_failures = [var.database_backup_copy_days]
 }

@@ -118,3 +118,77 @@ run "too_small_a_volume_is_refused" {
 
   expect_failures = [var.allocated_storage]
 }
+
+run "replicas_read_and_nothing_else" {
+  command = plan
+
+  module {
+    source = "../../modules/database"
+  }
+
+  variables {
+    read_replicas = 2
+  }
+
+  assert {
+    condition     = aws_db_instance.replica[*].identifier == ["drydock-dev-replica-1", "drydock-dev-replica-2"] && alltrue([for replica in aws_db_instance.replica : replica.replicate_source_db == "drydock-dev"])
+    error_message = "replicas must follow the primary, and be known by a name of their own"
+  }
+
+  assert {
+    condition     = alltrue([for replica in aws_db_instance.replica : !replica.publicly_accessible && replica.storage_encrypted && replica.vpc_security_group_ids == toset(["sg-database"])])
+    error_message = "a replica holds the same data, so it must be as closed as the primary"
+  }
+}
+
+run "a_replica_needs_a_backup_to_begin_with" {
+  command = plan
+
+  module {
+    source = "../../modules/database"
+  }
+
+  variables {
+    read_replicas         = 6
+    backup_retention_days = 0
+  }
+
+  expect_failures = [var.read_replicas]
+}
+
+run "copies_of_backups_are_encrypted_where_they_are" {
+  command = plan
+
+  module {
+    source = "../../modules/database_backup_copy"
+  }
+
+  variables {
+    account_id     = "123456789012"
+    region         = "us-west-2"
+    database_arn   = "arn:aws:rds:us-east-1:123456789012:db:drydock-dev"
+    retention_days = 14
+  }
+
+  assert {
+    condition     = aws_db_instance_automated_backups_replication.this.retention_period == 14 && aws_db_instance_automated_backups_replication.this.source_db_instance_arn == var.database_arn
+    error_message = "the copies must be this database's, for as long as was asked"
+  }
+}
+
+run "a_copy_beside_its_original_is_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/database_backup_copy"
+  }
+
+  variables {
+    account_id     = "123456789012"
+    region         = "us-east-1"
+    database_arn   = "arn:aws:rds:us-east-1:123456789012:db:drydock-dev"
+    retention_days = 60
+  }
+
+  expect_failures = [var.region, var.retention_days]
+}

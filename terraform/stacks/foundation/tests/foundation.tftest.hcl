@@ -4,6 +4,22 @@ mock_provider "aws" {
       names = ["us-east-1a", "us-east-1b"]
     }
   }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:us-east-1:123456789012:log-group:/drydock-dev/flow-logs" }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::drydock-dev-flow-logs-123456789012" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/drydock-dev-flow-logs" }
+  }
+
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-east-1:123456789012:key/data" }
+  }
 }
 
 variables {
@@ -14,6 +30,7 @@ variables {
   cost_center = "trading"
   vpc_cidr    = "10.20.0.0/16"
   nat_mode    = "none"
+  flow_logs   = { destination = "cloudwatch", retention_days = 7 }
 }
 
 run "every_tier_and_group_is_put_out" {
@@ -25,6 +42,23 @@ run "every_tier_and_group_is_put_out" {
   assert {
     condition     = join(" ", keys(output.security_group_ids)) == "cache database database_proxy load_balancer workload"
     error_message = "data and platform find their security groups by these names"
+  }
+}
+
+run "images_come_in_without_a_nat_gateway" {
+  variables {
+    interface_endpoints = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
+    flow_logs           = { destination = "s3", retention_days = 30 }
+  }
+
+  assert {
+    condition     = join(" ", keys(output.endpoint_ids)) == "dynamodb ecr.api ecr.dkr logs s3 secretsmanager" && length(output.nat_public_ips) == 0
+    error_message = "a task is started by the registry's two endpoints, the gateway to S3, its secrets and its log"
+  }
+
+  assert {
+    condition     = output.flow_log_destination == "arn:aws:s3:::drydock-dev-flow-logs-123456789012"
+    error_message = "the flow logs go where the environment says"
   }
 }
 

@@ -79,6 +79,43 @@ run "one_gateway_serves_every_zone" {
   }
 }
 
+run "each_tier_is_fenced" {
+  module {
+    source = "../../modules/network"
+  }
+
+  assert {
+    condition = {
+      for tier, acl in aws_network_acl.tier : tier => join(", ", sort([for rule in acl.ingress : "${rule.protocol} ${rule.from_port}-${rule.to_port} ${rule.cidr_block}" if rule.action == "allow"]))
+      } == {
+      public   = "-1 0-0 10.20.0.0/16, 1 0-0 0.0.0.0/0, 17 1024-65535 0.0.0.0/0, 6 1024-65535 0.0.0.0/0, 6 443-443 0.0.0.0/0, 6 80-80 0.0.0.0/0"
+      private  = "-1 0-0 10.20.0.0/16, 1 0-0 0.0.0.0/0, 17 1024-65535 0.0.0.0/0, 6 1024-65535 0.0.0.0/0"
+      isolated = "-1 0-0 10.20.128.0/18, 6 1024-65535 10.20.64.0/18"
+    }
+    error_message = "the internet may reach the public tier by HTTP and HTTPS, answers may come back, and data may be reached from the private tier alone"
+  }
+
+  assert {
+    condition     = join(", ", sort([for rule in aws_network_acl.tier["isolated"].egress : rule.cidr_block])) == "10.20.128.0/18, 10.20.64.0/18"
+    error_message = "data may answer the private tier and its own, and nobody else"
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for tier, range in { private = "10.20.64.0/18", isolated = "10.20.128.0/18" } : [
+        for subnet in { private = aws_subnet.private, isolated = aws_subnet.isolated }[tier] :
+        cidrsubnet("${cidrhost(subnet.cidr_block, 0)}/18", 0, 0) == range
+      ]
+    ]))
+    error_message = "the fences' ranges must hold their tiers' subnets"
+  }
+
+  assert {
+    condition     = alltrue([for tier, acl in aws_network_acl.tier : length(acl.subnet_ids) == 3])
+    error_message = "every subnet of a tier must stand behind its fence"
+  }
+}
+
 run "one_gateway_in_each_zone" {
   module {
     source = "../../modules/network"

@@ -42,6 +42,26 @@ run "only_this_account_s_alarms_publish" {
   }
 }
 
+run "other_publishers_stand_in_for_alarms" {
+  module {
+    source = "../../modules/notifications"
+  }
+
+  variables {
+    publishers = {
+      Budgets = { service = "budgets.amazonaws.com", source_arn = "arn:aws:budgets::123456789012:*" }
+    }
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement :
+      "${statement.Sid} ${statement.Principal.Service} ${statement.Resource} ${statement.Condition.StringEquals["aws:SourceAccount"]} ${statement.Condition.ArnLike["aws:SourceArn"]}"
+    ] == ["Budgets budgets.amazonaws.com arn:aws:sns:us-east-1:123456789012:drydock-dev-alarms 123456789012 arn:aws:budgets::123456789012:*"]
+    error_message = "the publishers given, and no others, may publish to this topic for this account"
+  }
+}
+
 run "a_plain_http_subscriber_is_refused" {
   command = plan
 

@@ -24,6 +24,7 @@ variables {
   security_group_id          = "sg-load-balancer"
   workload_security_group_id = "sg-workload"
   workload_ports             = [8080, 8080, 3000]
+  access_log_bucket          = "drydock-dev-access-logs-123456789012"
 }
 
 run "https_with_a_certificate" {
@@ -39,6 +40,16 @@ run "https_with_a_certificate" {
   assert {
     condition     = aws_lb.this.idle_timeout == 60 && aws_lb.this.drop_invalid_header_fields
     error_message = "idle connections must end after 60 s and malformed headers be dropped"
+  }
+
+  assert {
+    condition     = aws_lb.this.access_logs[0].enabled && aws_lb.this.access_logs[0].bucket == "drydock-dev-access-logs-123456789012"
+    error_message = "every request must leave a line"
+  }
+
+  assert {
+    condition     = length(aws_lb_listener.trial) == 0 && length(aws_vpc_security_group_ingress_rule.trial) == 0 && output.trial_listener_arn == null
+    error_message = "without blue/green there must be no port for trials"
   }
 
   assert {
@@ -112,4 +123,42 @@ run "no_certificate_and_no_http_is_refused" {
   }
 
   expect_failures = [var.name, var.certificate_arn]
+}
+
+run "trials_have_a_port_that_is_not_the_internets" {
+  module {
+    source = "../../modules/load_balancer"
+  }
+
+  variables {
+    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+    trial_port      = 9443
+    trial_cidrs     = ["203.0.113.7/32"]
+  }
+
+  assert {
+    condition     = aws_lb_listener.trial[0].port == 9443 && aws_lb_listener.trial[0].protocol == "HTTPS" && aws_lb_listener.trial[0].ssl_policy == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    error_message = "a release must be tried by the same TLS as clients use"
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.trial : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["203.0.113.7/32 9443-9443"]
+    error_message = "only the given ranges may reach the trial port"
+  }
+}
+
+run "trials_for_everybody_are_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/load_balancer"
+  }
+
+  variables {
+    allow_http  = true
+    trial_port  = 443
+    trial_cidrs = ["0.0.0.0/0"]
+  }
+
+  expect_failures = [var.trial_port, var.trial_cidrs]
 }

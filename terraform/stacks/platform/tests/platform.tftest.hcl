@@ -1,4 +1,8 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_resource "aws_lb" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/drydock-dev/1" }
+  }
+}
 
 variables {
   environment        = "dev"
@@ -45,6 +49,15 @@ run "each_workload_is_put_out" {
       trading_api = "drydock-dev/trading_api trading_api trading_api drydock-dev-trading_api /drydock-dev/trading_api"
     }
     error_message = "a release finds repository, service, container, family and log group by these names"
+  }
+}
+
+run "nothing_is_paid_for_unasked" {
+  command = plan
+
+  assert {
+    condition     = output.firewall_arn == null && alltrue([for workload in output.workloads : workload.blue_green == null])
+    error_message = "firewall and blue/green are made only where an environment asks for them"
   }
 }
 

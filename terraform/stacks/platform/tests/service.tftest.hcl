@@ -14,13 +14,17 @@ mock_provider "aws" {
     values = { arn = "arn:aws:logs:us-east-1:123456789012:log-group:/drydock-dev/trading_api" }
   }
 
-  override_resource {
-    target = aws_lb_target_group.this
-    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/trading/1" }
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/trading/1" }
   }
 
   override_resource {
-    target = aws_lb_listener_rule.this
+    target = aws_iam_role.delivery[0]
+    values = { arn = "arn:aws:iam::123456789012:role/delivery" }
+  }
+
+  override_resource {
+    target = aws_lb_listener_rule.this[0]
     values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/1/1" }
   }
 
@@ -28,6 +32,11 @@ mock_provider "aws" {
     target = aws_ecs_task_definition.template
     values = { arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/drydock-dev-trading_api:1" }
   }
+}
+
+override_resource {
+  target = aws_appautoscaling_policy.burst[0]
+  values = { arn = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1" }
 }
 
 variables {
@@ -107,37 +116,37 @@ run "roles_may_do_what_they_need_and_no_more" {
   }
 
   assert {
-    condition     = aws_ecs_service.this.deployment_minimum_healthy_percent == 100 && aws_ecs_service.this.deployment_maximum_percent == 200
+    condition     = aws_ecs_service.this[0].deployment_minimum_healthy_percent == 100 && aws_ecs_service.this[0].deployment_maximum_percent == 200
     error_message = "a rolling deployment must never go below the full count"
   }
 
   assert {
-    condition     = aws_ecs_service.this.deployment_circuit_breaker[0].enable && aws_ecs_service.this.deployment_circuit_breaker[0].rollback
+    condition     = aws_ecs_service.this[0].deployment_circuit_breaker[0].enable && aws_ecs_service.this[0].deployment_circuit_breaker[0].rollback
     error_message = "a release that does not start must be rolled back"
   }
 
   assert {
-    condition     = aws_ecs_service.this.desired_count == 0
+    condition     = aws_ecs_service.this[0].desired_count == 0
     error_message = "the template's image does not exist; the first release sets the count"
   }
 
   assert {
-    condition     = !aws_ecs_service.this.network_configuration[0].assign_public_ip
+    condition     = !aws_ecs_service.this[0].network_configuration[0].assign_public_ip
     error_message = "tasks must have no public address"
   }
 
   assert {
-    condition     = [for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE"]
+    condition     = [for strategy in aws_ecs_service.this[0].capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE"]
     error_message = "without spot every task runs on ordinary capacity"
   }
 
   assert {
-    condition     = tonumber(aws_lb_target_group.this.deregistration_delay) == 30 && aws_lb_target_group.this.health_check[0].interval <= 10 && aws_lb_target_group.this.health_check[0].healthy_threshold == 2
+    condition     = tonumber(aws_lb_target_group.this["blue"].deregistration_delay) == 30 && aws_lb_target_group.this["blue"].health_check[0].interval <= 10 && aws_lb_target_group.this["blue"].health_check[0].healthy_threshold == 2
     error_message = "targets must drain for 30 s and be judged quickly"
   }
 
   assert {
-    condition     = length(aws_lb_target_group.this.name) <= 32 && startswith(aws_lb_target_group.this.name, "drydock-dev-trading-api-")
+    condition     = length(aws_lb_target_group.this["blue"].name) <= 32 && startswith(aws_lb_target_group.this["blue"].name, "drydock-dev-trading-api-")
     error_message = "the target group's name must fit in AWS's 32 characters"
   }
 
@@ -166,7 +175,7 @@ run "spot_keeps_one_ordinary_task_and_no_database_no_secret" {
   }
 
   assert {
-    condition     = { for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider => strategy.base } == { FARGATE = 1, FARGATE_SPOT = 0 }
+    condition     = { for strategy in aws_ecs_service.this[0].capacity_provider_strategy : strategy.capacity_provider => strategy.base } == { FARGATE = 1, FARGATE_SPOT = 0 }
     error_message = "with spot one task must stay on ordinary capacity"
   }
 
@@ -189,7 +198,7 @@ run "autoscaling_owns_the_count_within_limits" {
   }
 
   assert {
-    condition     = aws_ecs_service.this.desired_count == 0 && aws_appautoscaling_target.this.min_capacity == 0
+    condition     = aws_ecs_service.this[0].desired_count == 0 && aws_appautoscaling_target.this.min_capacity == 0
     error_message = "autoscaling must not start a service before its first release"
   }
 
@@ -197,6 +206,96 @@ run "autoscaling_owns_the_count_within_limits" {
     condition     = aws_appautoscaling_policy.cpu.target_tracking_scaling_policy_configuration[0].target_value == 70 && aws_appautoscaling_policy.cpu.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].predefined_metric_type == "ECSServiceAverageCPUUtilization"
     error_message = "the service must scale to hold its CPU at 70 %"
   }
+}
+
+run "a_burst_is_met_by_steps" {
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    burst = { cpu = 80, add_percent = 50 }
+    schedules = {
+      open = { schedule = "cron(0 13 ? * MON-FRI *)", min_count = 3, max_count = 4 }
+    }
+  }
+
+  assert {
+    condition = { for step in aws_appautoscaling_policy.burst[0].step_scaling_policy_configuration[0].step_adjustment : tonumber(step.metric_interval_lower_bound) => step.scaling_adjustment } == {
+      0  = 50
+      10 = 100
+    }
+    error_message = "the nearer the CPU is to its end, the more must be added"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.burst[0].threshold == 80 && aws_cloudwatch_metric_alarm.burst[0].alarm_actions == toset(["arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1"])
+    error_message = "the alarm must lead to the policy, and wake nobody"
+  }
+
+  assert {
+    condition     = length(aws_appautoscaling_scheduled_action.this) == 0
+    error_message = "no clock may start a service before its first release"
+  }
+}
+
+run "blue_green_takes_turns" {
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    delivery           = "blue_green"
+    trial_listener_arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/2"
+    traffic_shift      = "CodeDeployDefault.ECSCanary10Percent5Minutes"
+    rollback_alarms    = ["drydock-dev-trading_api-5xx"]
+  }
+
+  assert {
+    condition     = length(aws_ecs_service.this) == 0 && length(aws_lb_listener_rule.this) == 0 && aws_ecs_service.blue_green[0].deployment_controller[0].type == "CODE_DEPLOY" && aws_ecs_service.blue_green[0].desired_count == 0
+    error_message = "the service must be CodeDeploy's to release, and stand without a task until then"
+  }
+
+  assert {
+    condition     = { for name, rule in aws_lb_listener_rule.blue_green : name => rule.listener_arn } == { clients = var.listener_arn, trial = var.trial_listener_arn }
+    error_message = "clients and trials must come by listeners of their own"
+  }
+
+  assert {
+    condition     = length(distinct([for group in aws_lb_target_group.this : group.name])) == 2 && length(aws_codedeploy_deployment_group.this[0].load_balancer_info[0].target_group_pair_info[0].target_group) == 2
+    error_message = "two target groups must take turns"
+  }
+
+  assert {
+    condition     = aws_codedeploy_deployment_group.this[0].deployment_config_name == "CodeDeployDefault.ECSCanary10Percent5Minutes" && aws_codedeploy_deployment_group.this[0].auto_rollback_configuration[0].events == toset(["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]) && aws_codedeploy_deployment_group.this[0].alarm_configuration[0].alarms == toset(["drydock-dev-trading_api-5xx"])
+    error_message = "a release that fails, or turns the alarm red, must be turned back"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.delivery[0].policy).Statement : statement.Sid if contains(statement.Resource, "*")
+    ] == ["LookAround"]
+    error_message = "only actions that know no resource may be granted on *"
+  }
+
+  assert {
+    condition     = output.service_name == "trading_api" && output.blue_green.application == "drydock-dev-trading_api"
+    error_message = "a release must find service and application"
+  }
+}
+
+run "blue_green_without_a_trial_is_refused" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    delivery = "blue_green"
+  }
+
+  expect_failures = [var.delivery]
 }
 
 run "no_task_at_all_is_refused" {
@@ -243,6 +342,10 @@ run "wrong_inputs_are_refused" {
     cpu                  = 300
     stop_timeout         = 600
     log_retention_days   = 8
+    delivery             = "canary"
+    traffic_shift        = "slowly"
+    burst                = { cpu = 50, add_percent = 50 }
+    schedules            = { open = { schedule = "13:00", min_count = 4, max_count = 2 } }
   }
 
   expect_failures = [
@@ -254,6 +357,10 @@ run "wrong_inputs_are_refused" {
     var.cpu,
     var.stop_timeout,
     var.log_retention_days,
+    var.delivery,
+    var.traffic_shift,
+    var.burst,
+    var.schedules,
   ]
 }
 

@@ -1,0 +1,4 @@
+output "id" {
+  description = "ID of the window."
+  value       = aws_ssm_maintenance_window.this.id
+}

@@ -1,0 +1,143 @@
+"""Puts an environment to sleep and wakes it: the script of the automation `power`.
+
+Asleep, its services run no task and its databases are stopped; each carries the tag
+`auto-stopped`, with the number of tasks as its value. Waking touches only what carries that tag,
+so what somebody stopped on purpose stays stopped. Both can be run again at any time.
+
+Facts: a stopped database starts again by itself after seven days; one with a read replica or of a
+cluster can't be stopped (RDS user guide); a step of an automation lasts ten minutes at most.
+"""
+
+import time
+
+import boto3
+
+TAG = "auto-stopped"
+WAIT_SECONDS = 540
+SUSPENSIONS = (
+    "DynamicScalingInSuspended",
+    "DynamicScalingOutSuspended",
+    "ScheduledScalingSuspended",
+)
+
+
+def handler(events, _context):
+    """Do what `action` says to the environment; returns what was done, by name.
+
+    Raises TimeoutError where databases are not there in time; the step is then tried again.
+    """
+    power = Power(events["environment"], events["region"])
+    done = {"sleep": power.sleep, "wake": power.wake}[events["action"]]()
+    return {"done": done}
+
+
+class Power:
+    """One environment's services and databases."""
+
+    def __init__(self, environment, region):
+        self.environment, self.cluster = environment, f"drydock-{environment}"
+        self.ecs = boto3.client("ecs", region_name=region)
+        self.rds = boto3.client("rds", region_name=region)
+        self.scaling = boto3.client("application-autoscaling", region_name=region)
+
+    def sleep(self):
+        done = []
+        for service in self._services():
+            if service["desiredCount"]:
+                # Noted before it is done, so that a broken run can be woken from.
+                count = str(service["desiredCount"])
+                tags = [{"key": TAG, "value": count}]
+                self.ecs.tag_resource(resourceArn=service["serviceArn"], tags=tags)
+                self._suspend(service, True)
+                self._scale(service, 0)
+                done.append(f"{service['serviceName']}: 0 tasks instead of {count}")
+        for database in self._databases():
+            if database["DBInstanceStatus"] == "available" and not _kept_awake(database):
+                arn, name = database["DBInstanceArn"], database["DBInstanceIdentifier"]
+                tags = [{"Key": TAG, "Value": "database"}]
+                self.rds.add_tags_to_resource(ResourceName=arn, Tags=tags)
+                self.rds.stop_db_instance(DBInstanceIdentifier=name)
+                done.append(f"{name}: stopped")
+        return done
+
+    def wake(self):
+        """Databases first: a service whose database is not there would be rolled back."""
+        done, ours = [], [one for one in self._databases() if TAG in _tags(one["TagList"])]
+        end = time.monotonic() + WAIT_SECONDS
+        for database in ours:
+            name = database["DBInstanceIdentifier"]
+            # One that is on its way down can't be started before it is.
+            self._wait(name, ("stopped", "available", "starting"), end)
+            if self._status(name) == "stopped":
+                self.rds.start_db_instance(DBInstanceIdentifier=name)
+        for database in ours:
+            name = database["DBInstanceIdentifier"]
+            self._wait(name, ("available",), end)
+            arn = database["DBInstanceArn"]
+            self.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=[TAG])
+            done.append(f"{name}: started")
+        for service in self._services():
+            count = _tags(service.get("tags", [])).get(TAG)
+            if count:
+                self._scale(service, int(count))
+                self._suspend(service, False)
+                self.ecs.untag_resource(resourceArn=service["serviceArn"], tagKeys=[TAG])
+                done.append(f"{service['serviceName']}: {count} tasks")
+        return done
+
+    def _services(self):
+        arns = [
+            arn
+            for page in self.ecs.get_paginator("list_services").paginate(cluster=self.cluster)
+            for arn in page["serviceArns"]
+        ]
+        found = []
+        for start in range(0, len(arns), 10):  # as many as DescribeServices takes
+            asked = {"services": arns[start : start + 10], "include": ["TAGS"]}
+            found += self.ecs.describe_services(cluster=self.cluster, **asked)["services"]
+        return [one for one in found if one["status"] == "ACTIVE"]
+
+    def _databases(self):
+        return [
+            one
+            for page in self.rds.get_paginator("describe_db_instances").paginate()
+            for one in page["DBInstances"]
+            if _tags(one["TagList"]).get("Environment") == self.environment
+        ]
+
+    def _scale(self, service, count):
+        name = service["serviceName"]
+        self.ecs.update_service(cluster=self.cluster, service=name, desiredCount=count)
+
+    def _suspend(self, service, asleep):
+        """Keep autoscaling from bringing the tasks back, or let it work again."""
+        target = {
+            "ServiceNamespace": "ecs",
+            "ScalableDimension": "ecs:service:DesiredCount",
+        }
+        name = f"service/{self.cluster}/{service['serviceName']}"
+        if self.scaling.describe_scalable_targets(**target, ResourceIds=[name])["ScalableTargets"]:
+            states = dict.fromkeys(SUSPENSIONS, asleep)
+            self.scaling.register_scalable_target(**target, ResourceId=name, SuspendedState=states)
+
+    def _status(self, name):
+        found = self.rds.describe_db_instances(DBInstanceIdentifier=name)
+        return found["DBInstances"][0]["DBInstanceStatus"]
+
+    def _wait(self, name, states, end):
+        while (status := self._status(name)) not in states:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{name} is {status}, not {states[-1]}, after {WAIT_SECONDS} s")
+            time.sleep(5)
+
+
+def _tags(pairs):
+    return {
+        pair.get("key", pair.get("Key")): pair.get("value", pair.get("Value")) for pair in pairs
+    }
+
+
+def _kept_awake(database):
+    """Return whether RDS would refuse to stop it."""
+    replica = database.get("ReadReplicaSourceDBInstanceIdentifier")
+    return bool(replica or database.get("ReadReplicaDBInstanceIdentifiers"))

@@ -1,0 +1,44 @@
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+
+  # Which bucket, key and lock table is said at init: they belong to the environment.
+  backend "s3" {}
+}
+
+locals {
+  tags = {
+    Environment = var.environment
+    Service     = "recovery"
+    Owner       = var.owner
+    CostCenter  = var.cost_center
+    ManagedBy   = "terraform"
+    Stack       = "recovery"
+  }
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+# Without a standby region nothing is made by it.
+provider "aws" {
+  alias               = "standby"
+  region              = coalesce(var.standby_region, var.region)
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = local.tags
+  }
+}

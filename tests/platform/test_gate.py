@@ -1,0 +1,130 @@
+"""The gate in the role: what is refused changes nothing, what is allowed is told."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from drydock.__main__ import read_audit
+from drydock.settings import PROJECT
+
+from .site import evidence
+
+STACK = """
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+  backend "s3" {}
+}
+variable "environment" {}
+variable "account_id" {}
+variable "days" {
+  default = 7
+}
+variable "logs" {
+  default = ["one"]
+}
+provider "aws" {
+  region = "us-east-1"
+  default_tags {
+    tags = {
+      Environment = var.environment
+      Service     = "gate"
+      Owner       = "tests"
+      CostCenter  = "tests"
+      ManagedBy   = "terraform"
+    }
+  }
+}
+resource "aws_cloudwatch_log_group" "this" {
+  for_each          = toset(var.logs)
+  name              = "/gate/${each.key}"
+  retention_in_days = var.days
+}
+"""
+BUCKET = "tests-gate-states"
+
+
+@pytest.fixture(scope="module")
+def stack(cloud, tmp_path_factory):
+    """A stack of one log group, applied through the role."""
+    folder = tmp_path_factory.mktemp("gate")
+    (folder / "stack").mkdir()
+    (folder / "stack/main.tf").write_text(STACK)
+    (folder / "stack/.terraform.lock.hcl").write_bytes(
+        (PROJECT / "terraform/stacks/data/.terraform.lock.hcl").read_bytes()
+    )
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+
+    def run(step: str = "apply", *words: str, **variables: object) -> tuple[int, str, list[str]]:
+        """Run the role; return exit code, output on one line, and what changed in the cloud."""
+        path = cloud.settings.path("log", "audit.jsonl")
+        mark = path.stat().st_size
+        given = {
+            "gate_folder": str(folder), "gate_bucket": BUCKET, "gate_step": step,
+            "gate_variables": variables,
+        }  # fmt: skip
+        done = subprocess.run(
+            [PROJECT / ".venv/bin/ansible-playbook", "-i", "inventories/local",
+             "tests/gate/play.yml", "-e", json.dumps(given), *words],
+            cwd=PROJECT, env={**os.environ, "ANSIBLE_FORCE_COLOR": "false"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        changed = [
+            row["action"]
+            for row in read_audit(path, mark)
+            if row["mutating"] and row["service"] == "logs"
+        ]
+        return done.returncode, " ".join((done.stdout + done.stderr).split()), changed
+
+    code, said, changed = run()
+    assert code == 0, said[-3000:]
+    assert "CreateLogGroup" in changed
+    yield run
+    for group in cloud.client("logs").describe_log_groups(logGroupNamePrefix="/gate/")["logGroups"]:
+        cloud.client("logs").delete_log_group(logGroupName=group["logGroupName"])
+    for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        s3.delete_object(Bucket=BUCKET, Key=item["Key"])
+    s3.delete_bucket(Bucket=BUCKET)
+
+
+def test_a_broken_policy_is_refused_and_nothing_is_changed(stack):
+    for words in ((), ("--check",)):
+        code, said, changed = stack("apply", *words, days=0)
+        assert code != 0
+        assert 'aws_cloudwatch_log_group.this["one"]: retention_in_days is not set' in said
+        assert "DRYDOCK_RET_1" in said and "Set retention_in_days" in said
+        assert changed == []
+
+
+def test_data_is_taken_away_only_with_a_budget_and_a_reason(cloud, stack):
+    code, said, changed = stack(logs=["two"])
+    assert code != 0 and "would be destroyed (DRYDOCK_LOSS)" in said
+    assert changed == []
+    code, said, changed = stack("apply", "-e", "allow_destroy=1", logs=["two"])
+    assert code != 0 and "allow_destroy_reason" in said
+    assert changed == []
+    reason = '{"allow_destroy": 1, "allow_destroy_reason": "agreed with the owner of the logs"}'
+    code, said, changed = stack("apply", "-e", reason, logs=["two"])
+    assert code == 0, said[-3000:]
+    assert "DeleteLogGroup" in changed
+    notes = [note["text"] for note in evidence(cloud.settings.home, "play")["notes"]]
+    assert any("because agreed with the owner of the logs" in note for note in notes)
+    assert any('this["one"]' in note for note in notes)
+
+
+def test_a_plan_from_before_somebody_else_applied_is_refused(cloud, stack, tmp_path_factory):
+    s3 = cloud.client("s3")
+    state = json.loads(s3.get_object(Bucket=BUCKET, Key="local/gate.tfstate")["Body"].read())
+    folder = next(iter(tmp_path_factory.getbasetemp().glob("gate*")))
+    (folder / "later.tfstate").write_text(json.dumps({**state, "serial": state["serial"] + 1}))
+    code, said, changed = stack("stale", logs=["two", "three"])
+    assert code != 0
+    assert f"serial {state['serial']} then, {state['serial'] + 1} now" in said
+    assert changed == []
