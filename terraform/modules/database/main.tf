@@ -78,6 +78,9 @@ resource "aws_db_instance" "this" {
 
   auto_minor_version_upgrade = true
   apply_immediately          = var.apply_immediately
+
+  # What the stack recovery takes into its daily backups.
+  tags = { Backup = "daily" }
 }
 
 # Copies that only read, behind by milliseconds. Encryption, subnets and storage are the primary's.
