@@ -54,3 +54,9 @@ variable "cost_center" {
     error_message = "cost_center is \"${var.cost_center}\", which cannot be a tag: give it in letters, digits, spaces and _.:/=+-@."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy of the stack identity that is the most a role of the environment may do; null for none."
+  type        = string
+  default     = null
+}

@@ -2,8 +2,9 @@
 # where no machine with Ansible is at hand, or by a schedule.
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "What the automation ${var.name} may do"
+  name                 = var.name
+  description          = "What the automation ${var.name} may do"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

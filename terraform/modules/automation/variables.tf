@@ -60,3 +60,9 @@ variable "statements" {
     error_message = "statements allow more than the steps need: name every action in full, and give * as resource only to actions that read."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -1,8 +1,9 @@
 # Starts an automation of Systems Manager at fixed times.
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Lets the schedules of ${var.name} start ${var.document_name}"
+  name                 = var.name
+  description          = "Lets the schedules of ${var.name} start ${var.document_name}"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -64,3 +64,9 @@ variable "schedules" {
     error_message = "an expression of ${join(", ", keys(var.schedules))} is none of EventBridge's: give cron(minute hour day month weekday year) or rate(2 hours)."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -70,8 +70,9 @@ resource "aws_backup_selection" "tagged" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "AWS Backup takes and copies recovery points as this role; it may not restore."
+  name                 = var.name
+  description          = "AWS Backup takes and copies recovery points as this role; it may not restore."
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -66,3 +66,9 @@ variable "copy" {
     error_message = "copy.days is ${try(var.copy.days, 0)}, so no copy would be kept: give at least 1, or null for copy."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -58,8 +58,9 @@ resource "aws_s3_bucket_replication_configuration" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-replication"
-  description = "S3 copies ${var.bucket} to its replica as this role."
+  name                 = "${var.name}-replication"
+  description          = "S3 copies ${var.bucket} to its replica as this role."
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -43,3 +43,9 @@ variable "replica_kms_key_arn" {
     error_message = "replica_kms_key_arn is \"${var.replica_kms_key_arn}\", the key of the bucket itself: a copy that only a lost region's key can read is none. Give a key of the replica's region."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -1,6 +1,7 @@
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Carries the records of a stream into the lake"
+  name                 = var.name
+  description          = "Carries the records of a stream into the lake"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

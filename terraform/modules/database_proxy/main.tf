@@ -1,7 +1,8 @@
 # The proxy signs in to the database as its clients do: with the one secret named here.
 resource "aws_iam_role" "this" {
-  name        = "${var.name}-database-proxy"
-  description = "Reads the secret of database ${var.database_identifier} for its proxy"
+  name                 = "${var.name}-database-proxy"
+  description          = "Reads the secret of database ${var.database_identifier} for its proxy"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -68,3 +68,9 @@ variable "borrow_timeout" {
     error_message = "borrow_timeout is ${var.borrow_timeout} s, but RDS lets clients wait 0 to 300 s: choose a time in that range."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

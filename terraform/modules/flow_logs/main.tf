@@ -64,8 +64,9 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_iam_role" "delivery" {
   count = local.to_cloudwatch ? 1 : 0
 
-  name        = "${var.name}-flow-logs"
-  description = "Writes the VPC's flow logs"
+  name                 = "${var.name}-flow-logs"
+  description          = "Writes the VPC's flow logs"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

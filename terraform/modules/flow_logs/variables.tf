@@ -69,3 +69,9 @@ variable "force_destroy" {
   default     = false
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -5,8 +5,9 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Function ${var.name}: ${var.description}"
+  name                 = var.name
+  description          = "Function ${var.name}: ${var.description}"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

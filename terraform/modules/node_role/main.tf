@@ -86,8 +86,9 @@ locals {
 }
 
 resource "aws_iam_role" "this" {
-  name        = "${var.prefix}-${var.name}-node"
-  description = "Instances of ${var.name}"
+  name                 = "${var.prefix}-${var.name}-node"
+  description          = "Instances of ${var.name}"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -55,3 +55,9 @@ variable "log_group_name" {
   type        = string
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -3,6 +3,8 @@
 module "function" {
   source = "../function"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name               = var.name
   description        = "Rotates secrets, and the passwords of cache users with them"
   package            = var.package

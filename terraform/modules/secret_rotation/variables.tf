@@ -51,3 +51,9 @@ variable "log_retention_days" {
   type        = number
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most the role may do; null for none."
+  type        = string
+  default     = null
+}

@@ -158,8 +158,9 @@ resource "aws_codedeploy_deployment_group" "this" {
 resource "aws_iam_role" "delivery" {
   count = local.blue_green ? 1 : 0
 
-  name        = "${var.prefix}-${var.name}-delivery"
-  description = "Releases ${var.name} by blue/green"
+  name                 = "${var.prefix}-${var.name}-delivery"
+  description          = "Releases ${var.name} by blue/green"
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

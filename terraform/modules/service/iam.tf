@@ -79,9 +79,10 @@ locals {
 
 # What ECS itself may do to start a task: pull, log, read the secrets.
 resource "aws_iam_role" "execution" {
-  name               = "${var.prefix}-${var.name}-execution"
-  description        = "Starts tasks of ${var.name}"
-  assume_role_policy = local.trust
+  name                 = "${var.prefix}-${var.name}-execution"
+  description          = "Starts tasks of ${var.name}"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy   = local.trust
 
   tags = var.tags
 }
@@ -98,9 +99,10 @@ resource "aws_iam_role_policy" "execution" {
 
 # What the running code may do. It calls no AWS API, so it is granted none.
 resource "aws_iam_role" "task" {
-  name               = "${var.prefix}-${var.name}-task"
-  description        = "Running code of ${var.name}"
-  assume_role_policy = local.trust
+  name                 = "${var.prefix}-${var.name}-task"
+  description          = "Running code of ${var.name}"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy   = local.trust
 
   tags = var.tags
 }

@@ -330,3 +330,9 @@ variable "schedules" {
     error_message = "schedules of ${var.name} have the limits ${jsonencode({ for name, one in var.schedules : name => [one.min_count, one.max_count] })} (min, max), of which some are the wrong way round: mend those."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that is the most a role may do; null for none."
+  type        = string
+  default     = null
+}

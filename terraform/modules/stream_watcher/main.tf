@@ -4,6 +4,8 @@
 module "function" {
   source = "../function"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name               = var.name
   description        = "Counts the stream's events, measures their age, lays aside what is none"
   package            = var.package

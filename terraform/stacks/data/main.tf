@@ -54,6 +54,8 @@ module "database_proxy" {
   source = "../../modules/database_proxy"
   count  = var.database.proxy ? 1 : 0
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name                = local.name
   region              = var.region
   subnet_ids          = var.isolated_subnet_ids
@@ -101,6 +103,8 @@ module "secrets" {
 module "secret_rotation" {
   source = "../../modules/secret_rotation"
   count  = length(local.secrets) > 0 ? 1 : 0
+
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name               = "${local.name}-rotate-secret"
   region             = var.region

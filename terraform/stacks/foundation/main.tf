@@ -45,6 +45,8 @@ module "endpoints" {
 module "flow_logs" {
   source = "../../modules/flow_logs"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name           = local.name
   account_id     = var.account_id
   region         = var.region

@@ -17,6 +17,8 @@ module "automation" {
   for_each = local.automations
   source   = "../../modules/automation"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name        = "${local.name}-${each.key}"
   account_id  = var.account_id
   description = each.value.description
@@ -27,6 +29,8 @@ module "automation" {
 
 module "power_schedule" {
   source = "../../modules/automation_schedule"
+
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name                = "${local.name}-power-schedule"
   account_id          = var.account_id

@@ -83,6 +83,8 @@ module "service" {
   source   = "../../modules/service"
   for_each = var.workloads
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name        = each.key
   prefix      = local.name
   environment = var.environment

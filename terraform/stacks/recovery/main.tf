@@ -56,6 +56,8 @@ module "standby_vault" {
 module "backup_plan" {
   source = "../../modules/backup_plan"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name        = "${local.name}-backup"
   environment = var.environment
   account_id  = var.account_id
@@ -91,6 +93,8 @@ module "records_replica" {
 module "records_replication" {
   source = "../../modules/bucket_replication"
   count  = local.standby
+
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name                = "${local.name}-records"
   account_id          = var.account_id

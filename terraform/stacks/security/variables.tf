@@ -9,12 +9,6 @@ variable "watched_roles" {
   }
 }
 
-variable "permissions_boundary_arn" {
-  description = "Policy that is the most the stack's roles may do; null for none."
-  type        = string
-  default     = null
-}
-
 variable "subscriptions" {
   description = "Who is told, by a name of your choice: {protocol: email or https, endpoint}."
   type        = map(object({ protocol = string, endpoint = string }))

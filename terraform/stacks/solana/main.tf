@@ -19,6 +19,8 @@ resource "aws_cloudwatch_log_group" "this" {
 module "role" {
   source = "../../modules/node_role"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   prefix           = local.prefix
   name             = "solana"
   environment      = var.environment

@@ -22,6 +22,8 @@ module "leases" {
 module "lake" {
   source = "../../modules/data_lake"
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name                   = "${local.name}-lake"
   account_id             = var.account_id
   region                 = var.region
@@ -47,6 +49,8 @@ module "retries" {
 
 module "watcher" {
   source = "../../modules/stream_watcher"
+
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name                = "${local.name}-watcher"
   package             = "${path.module}/../../../functions/watch_events.zip"
