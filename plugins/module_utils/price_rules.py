@@ -216,7 +216,8 @@ def _tasks(resource: Resource, context: Context) -> tuple[float, str]:
     if not least:
         return context.amount("tasks_unreleased"), "tasks_unreleased"
     most = max(scaling.get("max_capacity") or least, least)
-    return least + context.amount("scaling_share") * (most - least), "scaling_share"
+    above = context.amount("scaling_share") * (most - least)
+    return least + above, "scaling_share" if above else ""
 
 
 @rule("aws_ecs_cluster")
