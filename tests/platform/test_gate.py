@@ -8,8 +8,7 @@ import pytest
 
 from drydock.__main__ import read_audit
 from drydock.settings import PROJECT
-
-from .site import evidence
+from tests.site.site import evidence
 
 STACK = """
 terraform {
