@@ -13,9 +13,9 @@ from ansible.plugins.loader import init_plugin_loader
 from drydock import lifecycle
 from drydock.images import DEBIAN
 from drydock.settings import PROJECT
+from tests.site.site import load
 
 from .conftest import Cloud, wait_for
-from .site import load
 
 init_plugin_loader([str(PROJECT / "collections")])
 
