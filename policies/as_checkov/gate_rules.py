@@ -22,9 +22,16 @@ REFERENCE = re.compile(r"\b(var|local|module|data|each|count|aws_\w+)\.|\$\{")
 
 
 def bare(part: Any) -> Any:
-    """Take an attribute's value out of the list that checkov holds it in; blocks stay in theirs."""
-    single = isinstance(part, list) and len(part) == 1 and not isinstance(part[0], dict)
-    return part[0] if single else part
+    """Take an attribute's value out of the list that checkov holds it in; blocks stay in theirs.
+
+    A policy, which checkov has decoded, is an attribute. So is an empty dict: it stands where
+    an attribute of a variable that is an object could not be worked out.
+    """
+    if not isinstance(part, list) or len(part) != 1:
+        return part
+    if part[0] == {}:
+        return UNKNOWN
+    return part[0] if not isinstance(part[0], dict) or "Statement" in part[0] else part
 
 
 def plain(value: Any) -> Any:
@@ -53,6 +60,9 @@ def register(rule: Rule) -> None:
             resource = Resource(address, self.entity_type, plain(conf))
             view = View(stack="*", allow_http=True, resources=[resource], whole=False)
             problems = [one for one in rule.check(resource, view) if "can't be known" not in one]
+            if problems and conf.get("dynamic"):
+                # Which blocks there will be is for the gate to see, on the plan.
+                return CheckResult.UNKNOWN
             return CheckResult.FAILED if problems else CheckResult.PASSED
 
     Check()
