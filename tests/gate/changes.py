@@ -65,9 +65,10 @@ def bad(name: str, edits: tuple[Edit, ...], *refused: tuple[str, str, str], **mo
 
 NEW_POLICY = """
 resource "aws_dynamodb_table" "more" {
-  name         = "more"
-  billing_mode = "PAY_PER_REQUEST"
-  hash_key     = "id"
+  name                        = "more"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "id"
+  deletion_protection_enabled = true
   attribute {
     name = "id"
     type = "S"
