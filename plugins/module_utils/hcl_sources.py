@@ -382,14 +382,40 @@ class Sources:
         return UNKNOWN if found is None else self._value(found, module, {})
 
     def _variable(self, module: Module, name: str) -> Any:
-        if module.parent is None and name in self.variables:
-            return self.variables[name]
-        if module.call is not None and name in module.call.attributes and module.parent:
-            return self._value(module.call.attributes[name], module.parent, module.each)
         declared = module.block("variable", name)
-        if declared is None or "default" not in declared.attributes:
+        held = declared.attributes if declared else {}
+        if module.parent is None and name in self.variables:
+            value = self.variables[name]
+        elif module.call is not None and name in module.call.attributes and module.parent:
+            value = self._value(module.call.attributes[name], module.parent, module.each)
+        elif "default" in held:
+            value = self._value(held["default"], module, {})
+        else:
             return UNKNOWN
-        return self._value(declared.attributes["default"], module, {})
+        return self._typed(held["type"], value, module) if "type" in held else value
+
+    def _typed(self, kind: Expression, value: Any, module: Module) -> Any:
+        """Return a variable's value with what its type gives to attributes that are left out."""
+        if kind[0] != "call" or not isinstance(value, Mapping | list) or not kind[2]:
+            return value
+        _, name, arguments, _ = kind
+        if name == "optional":
+            return self._typed(arguments[0], value, module)
+        if name in ("list", "set", "map"):
+            if isinstance(value, Mapping):
+                return {key: self._typed(arguments[0], one, module) for key, one in value.items()}
+            return [self._typed(arguments[0], one, module) for one in value]
+        if name != "object" or not isinstance(value, Mapping):
+            return value
+        found = dict(value)
+        for key, part in arguments[0][1]:
+            word = self._value(key, module, {})
+            default = part[0] == "call" and part[1] == "optional"
+            if default and found.get(word) is None:
+                found[word] = self._value(part[2][1], module, {}) if len(part[2]) > 1 else None
+            if word in found:
+                found[word] = self._typed(part, found[word], module)
+        return found
 
     def _output(self, module: Module, steps: list[Any]) -> Any:
         call = module.block("module", steps[0])
