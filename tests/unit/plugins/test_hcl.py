@@ -55,6 +55,30 @@ def test_expressions(text: str, value: Any, tmp_path: Path) -> None:
     assert worked_out(text, tmp_path, v="V", list=["a", "b", "c"]) == value
 
 
+def test_what_a_type_gives_to_what_is_left_out(tmp_path: Path) -> None:
+    """A plan's JSON holds variables as they were given, without the defaults of their type."""
+    (tmp_path / "main.tf").write_text(
+        """
+        variable "all" {
+          type = map(object({
+            on   = optional(bool, false)
+            many = optional(list(object({ size = optional(number, 3) })))
+            name = string
+          }))
+        }
+        resource "x" "y" {
+          a = [for one in values(var.all) : one.on ? one.name : null]
+          b = [for one in values(var.all) : one.many]
+        }
+        """
+    )
+    given = {"p": {"name": "P"}, "q": {"name": "Q", "on": True, "many": [{}]}}
+    sources = Sources({"variables": {"all": {"value": given}}}, tmp_path)
+    blank = Resource("x.y", "x", {"a": UNKNOWN, "b": UNKNOWN})
+    assert sources.fill(blank, "a") == [None, "Q"]
+    assert sources.fill(blank, "b") == [None, [{"size": 3}]]
+
+
 def test_what_is_not_set_is_none(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text('resource "x" "y" {}\n')
     assert Sources({}, tmp_path).fill(Resource("x.y", "x", {}), "policy") is None
