@@ -63,7 +63,7 @@ test-platform: setup ## Layer 6: the embedded cloud, part by part
 # One platform serves all of it: the main job, then the drills, then the way back.
 test-runbooks: setup ## Layer 7: the runbooks' frame; the main job; each runbook: broken for real, red, mended, green
 	$(PYTEST) tests/frame
-	$(PYTEST) tests/site/test_main_job.py tests/site/drills tests/site/test_destroy.py
+	$(PYTEST) tests/site/test_main_job.py tests/site/test_operations.py tests/site/drills tests/site/test_destroy.py
 
 docs: setup ## Write the runbooks' pages and index from their metadata
 	python scripts/runbook_docs.py

@@ -53,6 +53,7 @@ def drift_report(results: list[dict[str, Any]], environment: str, when: str) -> 
             ("deleted past Terraform", one.get("gone")),
             ("changed past Terraform", one.get("drift")),
             ("an apply would do", one.get("pending")),
+            ("noted for the first time: read since the apply, or added", one.get("learned")),
         ]
         for title, shown in parts:
             if shown:

@@ -51,20 +51,38 @@ EXAMPLES = r"""
 RETURN = r"""
 stack: {description: The stack., type: str, returned: success}
 drift: {description: What was changed past Terraform., type: list, elements: str, returned: success}
+learned:
+  description:
+    - What the state held no value of until now. A provider notes at the next look what it could not
+      know at the apply, such as the rules of a security group that are resources of their own; what
+      somebody added to what was empty looks the same, so it is shown apart.
+  type: list
+  elements: str
+  returned: success
 gone: {description: What was deleted past Terraform., type: list, elements: str, returned: success}
 pending: {description: What an apply would do., type: list, elements: str, returned: success}
 sentence: {description: What an apply would do, in a sentence., type: str, returned: success}
 """
 
 
+def _is_learned(entry: dict[str, Any]) -> bool:
+    """Whether all that differs had no value before."""
+    before, after = entry["change"]["before"] or {}, entry["change"]["after"] or {}
+    differing = [key for key in {*before, *after} if before.get(key) != after.get(key)]
+    return all(before.get(key) in (None, "", [], {}) for key in differing)
+
+
 def judge(plan: dict[str, Any]) -> dict[str, Any]:
-    """Return {drift, gone, pending, sentence} of a plan's JSON."""
+    """Return {drift, learned, gone, pending, sentence} of a plan's JSON."""
     drifted = plan.get("resource_drift", [])
     gone = [one["address"] for one in drifted if one["change"]["actions"] == ["delete"]]
     changed = [one for one in drifted if one["change"]["actions"] != ["delete"]]
     pending = summarise(plan)
     return {
-        "drift": summarise({"resource_changes": changed})["lines"],
+        "drift": summarise({"resource_changes": [c for c in changed if not _is_learned(c)]})[
+            "lines"
+        ],
+        "learned": summarise({"resource_changes": [c for c in changed if _is_learned(c)]})["lines"],
         "gone": gone,
         "pending": pending["lines"],
         "sentence": pending["sentence"] if pending["lines"] else "nothing to change",

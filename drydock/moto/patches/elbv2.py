@@ -27,6 +27,8 @@ def apply() -> None:
                 "DuplicateLoadBalancerName", f"A load balancer with name {name} already exists."
             )
         balancer = _moto_create(self, name, *arguments, **named)
+        # AWS says so even where nobody asked for it.
+        balancer.scheme = balancer.scheme or "internet-facing"
         try:
             # Terraform keeps the first answer's DNSName, so it must be right from the start.
             balancer.dns_name = _allocate[0](balancer.subnets[0].id)

@@ -8,19 +8,24 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from ansible_collections.drydock.ops.plugins.callback.evidence import redact
+from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parents[3]
 SECRET = "hunter2-planted"
 # terraform_data is part of Terraform itself, so no provider has to be there.
 STACK = """
 terraform {
-  backend "local" {}
+  backend "s3" {}
 }
+variable "environment" {}
+variable "account_id" {}
 variable "note" {}
 variable "password" {
   sensitive = true
@@ -48,8 +53,12 @@ PLAYBOOK = """
         terraform_stack_project_path: "{folder}/stack"
         terraform_stack_data_dir: "{folder}/data"
         terraform_stack_cli_config: ""
-        terraform_stack_backend_config: {{path: "{folder}/example.tfstate"}}
-        terraform_stack_variables: {{note: "{{{{ note }}}}", password: "{{{{ planted }}}}"}}
+        terraform_stack_backend_config: {{bucket: states, key: dev/example.tfstate, region: us-east-1}}
+        terraform_stack_variables:
+          environment: dev
+          account_id: "{{{{ account_id }}}}"
+          note: "{{{{ note }}}}"
+          password: "{{{{ planted }}}}"
 
     - name: Say nothing of this
       ansible.builtin.debug:
@@ -67,8 +76,17 @@ pytestmark = pytest.mark.skipif(not shutil.which("terraform"), reason="terraform
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the stack and the playbook lie; the states and the account are an API's beside it."""
     folder = tmp_path_factory.mktemp("run")
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    (folder / "endpoint").write_text(f"http://{host}:{port}")
+    boto3.client(
+        "s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    ).create_bucket(Bucket="states")  # fmt: skip
     (folder / "stack").mkdir()
     (folder / "stack/main.tf").write_text(STACK)
     (folder / "play.yml").write_text(PLAYBOOK.format(folder=folder))
@@ -77,12 +95,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {
                 "planted": SECRET,
                 "environment_name": "dev",
+                "account_id": "123456789012",  # moto's
+                "project_dir": str(PROJECT),
+                "drydock_home": str(folder / "home"),
+                "terraform_work_dir": str(folder / "data"),
+                "stack_outputs": {"foundation": {"security_group_ids": {}}},
+                "allow_http": False,
+                "lock_lease_minutes": 120,
                 "ansible_connection": "local",
                 "ansible_python_interpreter": sys.executable,
             }
         )
     )
-    return folder
+    yield folder
+    server.stop()
 
 
 def run(folder: Path, note: str, *words: str) -> tuple[str, dict[str, Any]]:
@@ -104,6 +130,10 @@ def run(folder: Path, note: str, *words: str) -> tuple[str, dict[str, Any]]:
             "DRYDOCK_HOME": str(folder / "home"),
             "ANSIBLE_HOME": str(folder / "ansible"),
             "ANSIBLE_INVENTORY_ENABLED": "host_list",
+            "AWS_ENDPOINT_URL": (folder / "endpoint").read_text(),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
             "TF_LOG": "TRACE",
         },
         capture_output=True,
@@ -119,9 +149,9 @@ def run(folder: Path, note: str, *words: str) -> tuple[str, dict[str, Any]]:
 
 def test_apply_change_nothing_and_failure(folder: Path) -> None:
     output, record = run(folder, "one")
-    assert "1 to add" in output
+    assert "1 to add" in output, output[-6000:]
     assert SECRET not in output
-    assert record["outcome"] == "ok"
+    assert record["outcome"] == "ok", output[-5000:]
     assert record["environment"] == "dev"
     assert "Apply the plan" in [one["task"].split(" : ")[-1] for one in record["changes"]]
     assert any("1 to add" in one["text"] for one in record["notes"])

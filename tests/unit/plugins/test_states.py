@@ -154,17 +154,28 @@ def drifted(address: str, actions: list[str]) -> dict[str, Any]:
 
 
 def test_drift_is_told_from_what_is_gone_and_what_an_apply_would_do() -> None:
+    learned = {
+        "address": "aws_vpc.c", "mode": "managed", "type": "aws_vpc",
+        "change": {"actions": ["update"], "before": {"a": 1, "b": []},
+                   "after": {"a": 1, "b": [2]}},
+    }  # fmt: skip
     plan = {
-        "resource_drift": [drifted("aws_vpc.a", ["update"]), drifted("aws_vpc.b", ["delete"])],
+        "resource_drift": [
+            drifted("aws_vpc.a", ["update"]),
+            drifted("aws_vpc.b", ["delete"]),
+            learned,
+        ],
         "resource_changes": [drifted("aws_vpc.b", ["create"])],
     }
     found = terraform_drift.judge(plan)
     assert found["gone"] == ["aws_vpc.b"]
     assert found["drift"] == ["~ aws_vpc.a", "    a: 1 → 2"]
     assert found["pending"] == ["+ aws_vpc.b"]
+    assert found["learned"][0] == "~ aws_vpc.c"
     assert terraform_drift.judge({}) == {
         "gone": [],
         "drift": [],
+        "learned": [],
         "pending": [],
         "sentence": "nothing to change",
     }
