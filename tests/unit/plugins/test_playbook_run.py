@@ -53,7 +53,8 @@ PLAYBOOK = """
         terraform_stack_project_path: "{folder}/stack"
         terraform_stack_data_dir: "{folder}/data"
         terraform_stack_cli_config: ""
-        terraform_stack_backend_config: {{bucket: states, key: dev/example.tfstate, region: us-east-1}}
+        terraform_stack_backend_config:
+          {{bucket: states, key: dev/example.tfstate, region: us-east-1}}
         terraform_stack_variables:
           environment: dev
           account_id: "{{{{ account_id }}}}"
@@ -83,10 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server.start()
     host, port = server.get_host_and_port()
     (folder / "endpoint").write_text(f"http://{host}:{port}")
-    boto3.client(
-        "s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    ).create_bucket(Bucket="states")  # fmt: skip
+    states(folder).create_bucket(Bucket="states")
     (folder / "stack").mkdir()
     (folder / "stack/main.tf").write_text(STACK)
     (folder / "play.yml").write_text(PLAYBOOK.format(folder=folder))
@@ -101,6 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 "terraform_work_dir": str(folder / "data"),
                 "stack_outputs": {"foundation": {"security_group_ids": {}}},
                 "allow_http": False,
+                "aws_region": "us-east-1",
                 "lock_lease_minutes": 120,
                 "ansible_connection": "local",
                 "ansible_python_interpreter": sys.executable,
@@ -109,6 +108,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     yield folder
     server.stop()
+
+
+def states(folder: Path) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=(folder / "endpoint").read_text(),
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def state(folder: Path) -> bytes:
+    return states(folder).get_object(Bucket="states", Key="dev/example.tfstate")["Body"].read()
 
 
 def run(folder: Path, note: str, *words: str) -> tuple[str, dict[str, Any]]:
@@ -163,7 +176,7 @@ def test_apply_change_nothing_and_failure(folder: Path) -> None:
     assert "changed=" in output
     assert record["check_mode"] is True
     assert SECRET not in output
-    assert '"two"' not in (folder / "example.tfstate").read_text()
+    assert b'"two"' not in state(folder)
 
     output, record = run(folder, "one", "-e", "trip=true")
     assert [one["task"] for one in record["changes"]] == ["Say nothing of this"]
