@@ -11,9 +11,8 @@ from drydock.controllers.cloudwatch import log_metrics
 from drydock.controllers.cloudwatch.store import Metric, MetricStore
 from drydock.errors import ApiError
 from drydock.log_patterns import compiled
-from drydock.moto import logs
+from drydock.moto import logs, patches
 from drydock.moto.api import Context
-from drydock.moto.patches import logs as patch
 from drydock.settings import ACCOUNT_ID
 
 REGION = "us-east-1"
@@ -22,18 +21,7 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module", autouse=True)
 def patched():
-    from moto.logs import models
-
-    kept = (
-        models.LogStream.put_log_events,
-        models.LogsBackend.delete_log_group,
-        models.LogGroup.to_describe_dict,
-        models.EventMessageFilter,
-    )
-    patch.apply()
-    yield
-    models.LogStream.put_log_events, models.LogsBackend.delete_log_group = kept[:2]
-    models.LogGroup.to_describe_dict, models.EventMessageFilter = kept[2:]
+    patches.apply()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +164,7 @@ def put_filter(group: str, pattern: str, **transformation) -> None:
         "filterPattern": pattern,
         "metricTransformations": [made],
     }
-    patch.operations()[("logs", "PutMetricFilter")](Context(REGION), given)
+    patches.operations()[("logs", "PutMetricFilter")](Context(REGION), given)
 
 
 def totals(store: MetricStore, name: str, **dimensions: str) -> list[tuple[float, float]]:
@@ -266,7 +254,7 @@ def test_embedded_metric_format(group):
 
 
 def test_test_metric_filter():
-    found = patch.operations()[("logs", "TestMetricFilter")](
+    found = patches.operations()[("logs", "TestMetricFilter")](
         Context(REGION),
         {
             "filterPattern": "{ $.status >= 500 }",
