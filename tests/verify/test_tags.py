@@ -40,6 +40,9 @@ READERS: dict[str, Callable[[Callable[..., Any], str], Any]] = {
     "ec2": lambda aws, arn: aws("ec2").describe_tags(
         Filters=[{"Name": "resource-id", "Values": [_name(arn)]}]
     )["Tags"],
+    "ec2:placement-group": lambda aws, arn: aws("ec2").describe_placement_groups(
+        GroupNames=[_name(arn)]
+    )["PlacementGroups"][0]["Tags"],
     "iam:oidc-provider": lambda aws, arn: aws("iam").list_open_id_connect_provider_tags(
         OpenIDConnectProviderArn=arn
     )["Tags"],
