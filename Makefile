@@ -10,7 +10,7 @@ PYTEST := python -m pytest
 STACKS := $(wildcard terraform/stacks/*)
 TERRAFORM_TESTS := $(sort $(patsubst %/tests/,%,$(dir $(wildcard terraform/*/*/tests/*.tftest.hcl))))
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks docs lock
+.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site docs lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +26,15 @@ up: setup ## Start the embedded cloud only
 
 down: ## Remove every container, network, mount and process that the project made
 	@if [ -x .venv/bin/python ]; then python -m drydock down; else echo 'Nothing was set up here.'; fi
+	@# The tests' second cloud, where a run of them was broken off.
+	@if [ -d .drydock/beside ]; then DRYDOCK_HOME=$(CURDIR)/.drydock/beside DRYDOCK_PORT=4576 python -m drydock down; fi
 
 clean: down ## down, and also the images, caches and tools
 	podman image ls --quiet --filter label=drydock.recipe | xargs --no-run-if-empty podman image rm --force
 	rm -rf .drydock .venv
 
-test: setup ## All layers, the quick ones first
-	@scripts/timed lint test-unit test-terraform test-apps test-roles test-platform test-runbooks
+test: setup ## All layers: the quick ones first, then the site beside all others
+	@python scripts/test_layers.py
 
 lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov
 	ruff check .
@@ -62,9 +64,13 @@ test-roles: setup ## Layer 5: every wrong input stops with a sentence before any
 test-platform: setup ## Layer 6: the embedded cloud, part by part
 	$(PYTEST) tests/platform
 
-# One platform serves all of it: the main job, then the drills, then the way back.
-test-runbooks: setup ## Layer 7: the runbooks' frame; the main job; each runbook: broken for real, red, mended, green
+test-runbooks: test-frame test-site ## Layer 7: the runbooks' frame; the main job; each runbook: broken for real, red, mended, green
+
+test-frame: setup
 	$(PYTEST) tests/frame
+
+# One platform serves all of it: the main job, then the drills, then the way back.
+test-site: setup
 	$(PYTEST) tests/site/test_main_job.py tests/site/test_operations.py tests/site/drills tests/site/test_destroy.py
 
 docs: setup ## Write the runbooks' pages and index from their metadata
