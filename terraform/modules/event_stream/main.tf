@@ -12,5 +12,5 @@ resource "aws_kinesis_stream" "this" {
   }
 
   # A consumer that asks by itself (enhanced fan-out) would hinder the removal of the stream.
-  enforce_consumer_deletion = true
+  enforce_consumer_deletion = var.force_destroy
 }

@@ -36,3 +36,10 @@ variable "kms_key_arn" {
   type        = string
   nullable    = false
 }
+
+variable "force_destroy" {
+  description = "Delete the stream even while consumers with enhanced fan-out are registered with it."
+  type        = bool
+  default     = false
+  nullable    = false
+}

@@ -9,6 +9,7 @@ module "stream" {
   shards          = var.shards
   retention_hours = var.retention_hours
   kms_key_arn     = var.kms_key_arn
+  force_destroy   = var.force_destroy
 }
 
 module "leases" {

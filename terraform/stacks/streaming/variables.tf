@@ -42,7 +42,7 @@ variable "deletion_protection" {
 }
 
 variable "force_destroy" {
-  description = "Delete the lake even while it holds events."
+  description = "Delete the lake even while it holds events, and the stream while consumers are registered with it."
   type        = bool
   default     = false
   nullable    = false
