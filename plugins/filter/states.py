@@ -53,13 +53,13 @@ def drift_report(results: list[dict[str, Any]], environment: str, when: str) -> 
             ("deleted past Terraform", one.get("gone")),
             ("changed past Terraform", one.get("drift")),
             ("an apply would do", one.get("pending")),
-            ("noted for the first time: read since the apply, or added", one.get("learned")),
+            ("differs from the state, and an apply leaves it", one.get("noted")),
         ]
         for title, shown in parts:
             if shown:
                 lines += ["", f"## {one['stack']}: {title}", "", "```", *shown, "```"]
     if all(rank(one)[0] == 4 for one in results):
-        lines += ["", "The states, the configuration and what is there are the same."]
+        lines += ["", "What is there is what the configuration asks for."]
     return "\n".join(lines) + "\n"
 
 

@@ -50,12 +50,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stack: {description: The stack., type: str, returned: success}
-drift: {description: What was changed past Terraform., type: list, elements: str, returned: success}
-learned:
+drift:
+  description: What was changed past Terraform, and an apply would change back.
+  type: list
+  elements: str
+  returned: success
+noted:
   description:
-    - What the state held no value of until now. A provider notes at the next look what it could not
-      know at the apply, such as the rules of a security group that are resources of their own; what
-      somebody added to what was empty looks the same, so it is shown apart.
+    - What differs from the state and an apply leaves as it is. Mostly what a provider could not
+      know at the apply and notes at the next look, such as the rules of a bucket that are resources
+      of their own; a change by hand of what the configuration leaves open looks the same, so it is
+      shown, apart. Terraform's own plan leaves it out for the same reason.
   type: list
   elements: str
   returned: success
@@ -65,24 +70,22 @@ sentence: {description: What an apply would do, in a sentence., type: str, retur
 """
 
 
-def _is_learned(entry: dict[str, Any]) -> bool:
-    """Whether all that differs had no value before."""
-    before, after = entry["change"]["before"] or {}, entry["change"]["after"] or {}
-    differing = [key for key in {*before, *after} if before.get(key) != after.get(key)]
-    return all(before.get(key) in (None, "", [], {}) for key in differing)
-
-
 def judge(plan: dict[str, Any]) -> dict[str, Any]:
-    """Return {drift, learned, gone, pending, sentence} of a plan's JSON."""
+    """Return {drift, noted, gone, pending, sentence} of a plan's JSON."""
     drifted = plan.get("resource_drift", [])
     gone = [one["address"] for one in drifted if one["change"]["actions"] == ["delete"]]
     changed = [one for one in drifted if one["change"]["actions"] != ["delete"]]
+    acted_on = {
+        one["address"]
+        for one in plan.get("resource_changes", [])
+        if one["change"]["actions"] != ["no-op"]
+    }
+    drift = [one for one in changed if one["address"] in acted_on]
+    noted = [one for one in changed if one["address"] not in acted_on]
     pending = summarise(plan)
     return {
-        "drift": summarise({"resource_changes": [c for c in changed if not _is_learned(c)]})[
-            "lines"
-        ],
-        "learned": summarise({"resource_changes": [c for c in changed if _is_learned(c)]})["lines"],
+        "drift": summarise({"resource_changes": drift})["lines"],
+        "noted": summarise({"resource_changes": noted})["lines"],
         "gone": gone,
         "pending": pending["lines"],
         "sentence": pending["sentence"] if pending["lines"] else "nothing to change",

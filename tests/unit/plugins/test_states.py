@@ -154,28 +154,30 @@ def drifted(address: str, actions: list[str]) -> dict[str, Any]:
 
 
 def test_drift_is_told_from_what_is_gone_and_what_an_apply_would_do() -> None:
-    learned = {
-        "address": "aws_vpc.c", "mode": "managed", "type": "aws_vpc",
-        "change": {"actions": ["update"], "before": {"a": 1, "b": []},
-                   "after": {"a": 1, "b": [2]}},
-    }  # fmt: skip
     plan = {
         "resource_drift": [
             drifted("aws_vpc.a", ["update"]),
             drifted("aws_vpc.b", ["delete"]),
-            learned,
+            drifted("aws_vpc.c", ["update"]),
         ],
-        "resource_changes": [drifted("aws_vpc.b", ["create"])],
+        "resource_changes": [
+            drifted("aws_vpc.a", ["update"]),
+            drifted("aws_vpc.b", ["create"]),
+            drifted("aws_vpc.c", ["no-op"]),
+        ],
     }
     found = terraform_drift.judge(plan)
     assert found["gone"] == ["aws_vpc.b"]
     assert found["drift"] == ["~ aws_vpc.a", "    a: 1 → 2"]
-    assert found["pending"] == ["+ aws_vpc.b"]
-    assert found["learned"][0] == "~ aws_vpc.c"
+    assert [line for line in found["pending"] if not line.startswith(" ")] == [
+        "~ aws_vpc.a",
+        "+ aws_vpc.b",
+    ]
+    assert found["noted"][0] == "~ aws_vpc.c"
     assert terraform_drift.judge({}) == {
         "gone": [],
         "drift": [],
-        "learned": [],
+        "noted": [],
         "pending": [],
         "sentence": "nothing to change",
     }
@@ -192,8 +194,8 @@ def test_the_report_has_the_worst_first() -> None:
     text = drift_report(results, "dev", "now")
     rows = [line.split()[1] for line in text.splitlines() if line.startswith("| ")][1:]
     assert rows == ["d", "c", "b", "a"]
-    assert "Stack d: no." in text and "are the same" not in text
-    assert "are the same" in drift_report([calm], "dev", "now")
+    assert "Stack d: no." in text and "configuration asks for" not in text
+    assert "configuration asks for" in drift_report([calm], "dev", "now")
 
 
 def test_states_are_json_as_terraform_shows_them() -> None:
