@@ -1,6 +1,6 @@
 """How much of a playbook's time is Terraform's own.
 
-    python benchmarks/terraform_share.py bootstrap provision
+    python benchmarks/terraform_share.py bootstrap provision [-- -e vpc_cidr=10.99.0.0/16]
 
 Runs playbooks against inventories/local with a `terraform` on PATH that notes when each call
 begins and ends, then prints the calls and two ratios of the same run:
@@ -41,7 +41,7 @@ def _covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def measure(playbook: str) -> None:
+def measure(playbook: str, further: list[str]) -> None:
     """Runs one playbook and prints its table; exits when the playbook fails."""
     terraform = shutil.which("terraform")
     if not terraform:
@@ -52,7 +52,7 @@ def measure(playbook: str) -> None:
         shim.chmod(0o755)
         begun = time.time()
         done = subprocess.run(
-            ["ansible-playbook", "-i", "inventories/local", f"playbooks/{playbook}.yml"],
+            ["ansible-playbook", "-i", "inventories/local", f"playbooks/{playbook}.yml", *further],
             cwd=PROJECT,
             env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
             capture_output=True,
@@ -73,5 +73,7 @@ def measure(playbook: str) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["bootstrap", "provision"]:
-        measure(name)
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    for name in words[:end] or ["bootstrap", "provision"]:
+        measure(name, words[end + 1 :])
