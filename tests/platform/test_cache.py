@@ -32,13 +32,17 @@ class Group:
         wait_for(lambda: self.describe()["Status"] == status, 60, f"{self.name} {status}")
         return self.describe()
 
-    def role(self, member: str) -> str:
+    def roles(self) -> dict[str, str]:
+        """Member → its role, all as of one moment: they may be changing."""
         rows = self.describe()["NodeGroups"][0]["NodeGroupMembers"]
-        return next(r["CurrentRole"] for r in rows if r["CacheClusterId"] == member)
+        return {row["CacheClusterId"]: row["CurrentRole"] for row in rows}
+
+    def role(self, member: str) -> str:
+        return self.roles()[member]
 
     @property
     def primary(self) -> str:
-        return next(m for m in self.describe()["MemberClusters"] if self.role(m) == "primary")
+        return next(member for member, role in self.roles().items() if role == "primary")
 
     def part(self, member: str):
         return next(part for part in self.parts if part.id.endswith(member))
