@@ -110,7 +110,9 @@ def begin_failover(cache: Cache) -> None:
 def promote(cache: Cache, heir: str) -> Cache:
     """Swaps the roles, which ends what was asked for; returns the group as it is then."""
     if group := _held(cache):
-        for member in group.node_groups[0]["node_group_members"]:
+        members = group.node_groups[0]["node_group_members"]
+        # The heir first: who looks meanwhile finds a primary.
+        for member in sorted(members, key=lambda one: one["cache_cluster_id"] != heir):
             primary = member["cache_cluster_id"] == heir
             member["current_role"] = "primary" if primary else "replica"
         group.promote = ""
