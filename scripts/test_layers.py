@@ -42,6 +42,8 @@ class Report:
         """Runs one make target; lines of a lane bear its name. Returns whether it passed."""
         begun = time.monotonic()
         words = ["make", "--no-print-directory", layer]
+        if lane:  # a test is shown when it has ended: a line of dots has no end for minutes
+            words.append("PYTEST=python -m pytest -v")
         process = subprocess.Popen(
             ["nice", "--adjustment=10", *words] if layer in POLITE else words,
             cwd=PROJECT,
