@@ -25,7 +25,7 @@ _SHIM = """#!{python}
 import json, os, subprocess, sys, time
 begun = time.time()
 code = subprocess.call([{terraform!r}, *sys.argv[1:]])
-words = [word for word in sys.argv[1:] if not word.startswith("-")]
+words = [word for word in sys.argv[1:] if not word.startswith("-")] or ["version"]
 with open({log!r}, "a") as file:
     file.write(json.dumps([words[0], os.path.basename(os.getcwd()), begun, time.time()]) + "\\n")
 sys.exit(code)
