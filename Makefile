@@ -7,8 +7,8 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 ENV ?= local
 
 PYTEST := python -m pytest
-STACKS := $(wildcard terraform/stacks/*)
-TERRAFORM_TESTS := $(sort $(patsubst %/tests/,%,$(dir $(wildcard terraform/*/*/tests/*.tftest.hcl))))
+# The tests' second cloud, on which the parts are tested beside the site.
+BESIDE := DRYDOCK_HOME='$(CURDIR)/.drydock/beside' DRYDOCK_PORT=4576 DRYDOCK_REGISTRY_PORT=4577
 
 .PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site docs lock
 
@@ -26,15 +26,14 @@ up: setup ## Start the embedded cloud only
 
 down: ## Remove every container, network, mount and process that the project made
 	@if [ -x .venv/bin/python ]; then python -m drydock down; else echo 'Nothing was set up here.'; fi
-	@# The tests' second cloud, where a run of them was broken off.
-	@if [ -d .drydock/beside ]; then DRYDOCK_HOME=$(CURDIR)/.drydock/beside DRYDOCK_PORT=4576 python -m drydock down; fi
+	@if [ -d .drydock/beside ]; then $(BESIDE) python -m drydock down; fi
 
 clean: down ## down, and also the images, caches and tools
 	podman image ls --quiet --filter label=drydock.recipe | xargs --no-run-if-empty podman image rm --force
 	rm -rf .drydock .venv
 
 test: setup ## All layers: the quick ones first, then the site beside all others
-	@python scripts/test_layers.py
+	@python scripts/test_layers.py $(BESIDE)
 
 lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov
 	ruff check .

@@ -1,8 +1,9 @@
 """Runs the layers of the tests: the quick ones first, then two lanes side by side.
 
 A lane waits for parts and timers most of the time, so that two of them take little longer than
-the longer one. Each has an embedded cloud of its own (``DRYDOCK_HOME`` and ports), and what only
-computes steps back for what is timed. Ends with a table of times; exits 1 when a layer failed.
+the longer one. Each has an embedded cloud of its own: the second lane's is set by the variables
+given as words (``DRYDOCK_HOME=… DRYDOCK_PORT=…``). What only computes steps back for what is timed.
+Ends with a table of times; exits 1 when a layer failed.
 """
 
 import os
@@ -22,13 +23,7 @@ LANES = {
     "parts": ("test-frame", "test-platform", "test-terraform", "test-apps", "test-roles"),
 }
 POLITE = ("test-terraform", "test-apps", "test-roles")  # nobody waits for these with a stop-watch
-OWN_CLOUD = {
-    "parts": {
-        "DRYDOCK_HOME": str(PROJECT / ".drydock/beside"),
-        "DRYDOCK_PORT": "4576",
-        "DRYDOCK_REGISTRY_PORT": "4577",
-    }
-}
+OWN_CLOUD = {"parts": dict(word.split("=", 1) for word in sys.argv[1:])}
 
 
 @dataclass
@@ -54,7 +49,8 @@ class Report:
             errors="replace",
         )
         assert process.stdout is not None
-        self.say(f"\n== make {layer}", lane)
+        self.say("", lane)
+        self.say(f"== make {layer}", lane)
         for line in process.stdout:
             self.say(line.rstrip("\n"), lane)
         passed = process.wait() == 0
@@ -63,7 +59,7 @@ class Report:
 
     def say(self, text: str, lane: str = "") -> None:
         with self.printing:
-            print(f"{lane:5} | {text.strip()}" if lane else text, flush=True)
+            print(f"{lane:5} | {text}" if lane else text, flush=True)
 
     def lane(self, lane: str) -> None:
         """Runs a lane's layers; none of them needs the one before."""

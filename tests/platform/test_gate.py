@@ -72,7 +72,9 @@ def stack(cloud, tmp_path_factory):
         done = subprocess.run(
             [PROJECT / ".venv/bin/ansible-playbook", "-i", "inventories/local",
              "tests/gate/play.yml", "-e", json.dumps(given), *words],
-            cwd=PROJECT, env={**os.environ, "ANSIBLE_FORCE_COLOR": "false"},
+            # Its playbook stands elsewhere than the project's, from which home would be found.
+            cwd=PROJECT, env={**os.environ, "ANSIBLE_FORCE_COLOR": "false",
+                              "DRYDOCK_HOME": str(cloud.settings.home)},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         changed = [

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from drydock import images
 from drydock.settings import PROJECT
 from tests.platform.conftest import wait_for
 
@@ -115,10 +116,11 @@ def test_a_second_run_changes_nothing_and_builds_nothing(site):
 
 
 def _images(site: Site) -> list[str]:
-    """Ids of the workloads' images on this machine; other clouds build theirs meanwhile."""
-    listed = site.cloud.podman.command("images", "--format={{.Id}} {{.Repository}}").stdout
-    own = f" {site.cloud.settings.registry}/"
-    found = sorted(line for line in listed.splitlines() if own in line)
+    """This cloud's images: the workloads' and their base; other clouds build theirs meanwhile."""
+    settings = site.cloud.settings
+    own = (f"{settings.registry}/", images.base(settings))
+    listed = site.cloud.podman.command("images", "--format={{.Repository}}:{{.Tag}} {{.Id}}").stdout
+    found = sorted(line for line in listed.splitlines() if line.startswith(own))
     assert found, listed
     return found
 

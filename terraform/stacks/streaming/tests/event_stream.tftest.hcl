@@ -23,6 +23,11 @@ run "shards_are_paid_for_by_the_hour" {
     condition     = aws_kinesis_stream.this.encryption_type == "KMS" && aws_kinesis_stream.this.kms_key_id == "arn:aws:kms:us-east-1:123456789012:key/data"
     error_message = "records at rest must be encrypted with the environment's key"
   }
+
+  assert {
+    condition     = !aws_kinesis_stream.this.enforce_consumer_deletion
+    error_message = "a stream with registered consumers is deleted only where that was asked for"
+  }
 }
 
 run "without_shards_the_stream_sizes_itself" {
