@@ -1,4 +1,4 @@
-"""``python -m drydock up | down | status | audit | fault``."""
+"""``python -m drydock up | down | status | audit | fault | host-image``."""
 
 import argparse
 import json
@@ -13,9 +13,10 @@ if __name__ == "__main__":
         words = [str(_VENV / "bin/python"), "-m", "drydock", *sys.argv[1:]]
         os.execv(words[0], words)  # noqa: S606 (no shell is wanted)
 
-from drydock import lifecycle
+from drydock import images, lifecycle
 from drydock.errors import DrydockError
 from drydock.faults import command as faults
+from drydock.podman import Podman
 from drydock.settings import Settings
 
 
@@ -83,6 +84,12 @@ def read_audit(path: Path, since: int = 0) -> list[dict]:
         return [json.loads(line) for line in file.read().splitlines() if line.strip()]
 
 
+def _host_image(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Prints the name of an image; what is said of its making goes to stderr."""
+    lifecycle.configure_podman(settings)
+    print(images.host(Podman(settings), arguments.suite, lambda text: print(text, file=sys.stderr)))
+
+
 def _serve(settings: Settings, _arguments: argparse.Namespace) -> None:
     from drydock import serve  # moto takes a second to import; other commands don't need it
 
@@ -105,6 +112,9 @@ def main(words: list[str] | None = None) -> int:
     audit.add_argument("--json", action="store_true", help="one JSON object a line")
     audit.set_defaults(act=_audit)
     faults.add(commands)
+    image = commands.add_parser("host-image", help="make the image of a machine, print its name")
+    image.add_argument("suite", choices=images.SUITES.values(), help="Debian release")
+    image.set_defaults(act=_host_image)
     commands.add_parser("serve").set_defaults(act=_serve)
     arguments = parser.parse_args(words)
     try:

@@ -25,6 +25,8 @@ class Cloud:
         self.networks = Networks(podman)
         self.authority = Authority(settings.folder("ca"))
         self.metrics = Metrics()
+        # Set by who runs the gateway: it answers at an address too, until the result is called.
+        self.answer_at: Callable[[str], Callable[[], None]] | None = None
 
 
 class Controller:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from drydock.moto import api
 
 log = logging.getLogger("drydock.gateway")
 CONTROL = "/_drydock/"
+_IP_FREEBIND = 15  # in.h; Python names it from 3.12 on
 
 
 class Audit:
@@ -159,9 +161,16 @@ def _answer_with(
     return status, [*items, ("Content-Length", str(len(content)))], content
 
 
-def serve(application: Gateway, port: int) -> BaseWSGIServer:
-    """Binds the endpoint on loopback; the caller runs ``serve_forever`` and ``shutdown``."""
+def serve(application: Gateway, port: int, host: str = "127.0.0.1") -> BaseWSGIServer:
+    """Binds the endpoint on loopback, or at an address that may come and go with its network;
+    the caller runs ``serve_forever`` and ``shutdown``."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    return make_server(
-        "127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler
-    )
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        bound.bind((host, port))
+        bound.listen(128)
+        return make_server(
+            host, port, application, threaded=True, request_handler=MotoRequestHandler,
+            fd=bound.fileno(),
+        )  # fmt: skip

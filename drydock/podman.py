@@ -162,7 +162,7 @@ class Podman:
             arguments.append(f"--network={network}")
             # One hardware address for each IP: what remembers a part that is gone finds the
             # next one at its address at once.
-            arguments += [f"--ip={ip}", f"--mac-address={_hardware_address(ip)}"] if ip else []
+            arguments += [f"--ip={ip}", f"--mac-address={hardware_address(ip)}"] if ip else []
         arguments += [f"--env={key}" for key in environment]
         arguments += [f"--volume={source}:{target}:{mode}" for source, target, mode in mounts]
         try:
@@ -339,7 +339,7 @@ class Podman:
         )
 
 
-def _hardware_address(ip: str) -> str:
+def hardware_address(ip: str) -> str:
     """A locally administered address made of an IPv4 address."""
     return ":".join(f"{byte:02x}" for byte in b"\x02\x64" + ipaddress.ip_address(ip).packed)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from drydock import controllers, lifecycle
 from drydock.controller import Cloud, Controller
@@ -76,6 +77,13 @@ def run(settings: Settings) -> None:
         audit = Audit(settings.path("log", "audit.jsonl"))
         application = Gateway(audit, operations, {"status": status}, commands)
         server = serve(application, settings.port)
+
+        def answer_at(address: str) -> Callable[[], None]:
+            other = serve(application, settings.port, address)
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+            return other.shutdown
+
+        cloud.answer_at = answer_at
         settings.path("cloud.json").write_text(json.dumps({"pid": os.getpid()}))
         for loop in loops:
             loop.start()

@@ -5,6 +5,7 @@ from drydock.controllers.cache import CacheController
 from drydock.controllers.cloudwatch import CloudWatchController
 from drydock.controllers.database import DatabaseController, DatabaseMeter, ProxyController
 from drydock.controllers.ecs import EcsController, EcsMeter
+from drydock.controllers.hosts import HostController
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
@@ -23,6 +24,7 @@ def all_of(cloud: Cloud) -> list[Controller]:
         proxies,
         DatabaseMeter(cloud, databases, proxies),
         CacheController(cloud),
+        HostController(cloud),
         LoadBalancerController(cloud),
         LoadBalancerMeter(cloud),
         ecs,

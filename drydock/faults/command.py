@@ -81,8 +81,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         made = kinds.add_parser(name, help=text, description=text)
         made.add_argument(
             "target",
-            help="a service (the workload's name will do), database, cache, load-balancer, or the "
-            "id of a part; a wrong one is answered with what there is",
+            help="a service (the workload's name will do), database, cache, load-balancer, a fleet "
+            "of hosts, or the id of a part; a wrong one is answered with what there is",
         )
         made.add_argument("--json", action="store_true", help="print the fault for programs")
         made.add_argument(
@@ -104,8 +104,11 @@ def add(commands: argparse._SubParsersAction) -> None:
             )
         return made
 
-    kind("kill", "SIGKILL; what ran the part starts it again")
-    kind("pause", "freeze every process of a part: it hangs rather than dies")
+    for made in (
+        kind("kill", "SIGKILL; what ran the part starts it again"),
+        kind("pause", "freeze every process of a part: it hangs rather than dies"),
+    ):
+        made.add_argument("--unit", help="only this systemd unit, of a host")
     cut = kind("partition", "drop packets from and to a part")
     cut.add_argument("--from", metavar="TARGET", help="only from and to this one's addresses")
     cut.add_argument("--from-role", choices=["primary", "standby"], help="as --role, of --from")

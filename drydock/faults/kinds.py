@@ -126,7 +126,10 @@ class Kill(PartKind):
     name, undo = "kill", "nothing: what ran it starts it again"
 
     def hit(self, fault: Fault, part: Part) -> None:
-        self.shop.cloud.podman.kill(part.name)
+        if unit := fault.options.get("unit"):
+            signal_unit(self.shop, part, unit, "KILL")
+        else:
+            self.shop.cloud.podman.kill(part.name)
 
     def heal(self, fault: Fault, part: Part) -> None:
         """A kill can't be taken back."""
@@ -136,13 +139,20 @@ class Pause(PartKind):
     name, undo = "pause", "lets it go on where it stopped"
 
     def hit(self, fault: Fault, part: Part) -> None:
-        insist(lambda: self.shop.cloud.podman.pause(part.name))
+        if unit := fault.options.get("unit"):
+            signal_unit(self.shop, part, unit, "STOP")
+        else:
+            insist(lambda: self.shop.cloud.podman.pause(part.name))
 
     def heal(self, fault: Fault, part: Part) -> None:
-        if part.state == "paused":
+        if unit := fault.options.get("unit"):
+            signal_unit(self.shop, part, unit, "CONT")
+        elif part.state == "paused":
             insist(lambda: self.shop.cloud.podman.unpause(part.name))
 
     def acts(self, fault: Fault, parts: Mapping[str, Part]) -> bool:
+        if fault.options.get("unit"):
+            return super().acts(fault, parts)
         paused = {name: part for name, part in parts.items() if part.state == "paused"}
         return super().acts(fault, paused)
 
@@ -190,6 +200,18 @@ class Throttle(PartKind):
         caps = fault.data.get("caps", {})
         if part.name in caps:
             self.shop.cloud.podman.limit_cpu(part.name, caps[part.name])
+
+
+def signal_unit(shop: Workshop, part: Part, unit: str, signal: str) -> None:
+    """Signals every process of a systemd unit of a host.
+
+    Raises:
+        DrydockError: the part is no host, has no such unit, or it doesn't run.
+    """
+    command = ["systemctl", "kill", f"--signal=SIG{signal}", unit]
+    done = shop.cloud.podman.execute(part.name, command)
+    if done.code:
+        raise DrydockError(f"{unit} of {part.id}: {(done.stderr or done.stdout).strip()}")
 
 
 def table(fault: Fault) -> str:

@@ -111,6 +111,9 @@ class Targets:
                 raise DrydockError(f"There are several of {word}: name one of {names}.")
             if rows:
                 return Found(self._in_role(rows[0], kind, role, parts))
+        fleet = {r["id"] for r in status.get("hosts", []) if same_name(r["group"], word)}
+        if hosts := [p for p in parts if p.kind == "host" and p.id in fleet and p.running]:
+            return Found(sorted(hosts, key=lambda p: p.id))
         named = [p for p in parts if word in (p.id, p.name)]
         if not named and len(word) >= _SHORTEST:
             named = [p for p in parts if p.id.startswith(word) or p.id.endswith(f"-{word}")]

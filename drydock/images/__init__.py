@@ -1,13 +1,15 @@
 """The images that the embedded cloud brings: nothing is pulled from a hub.
 
 ``debian`` is a Debian 13 made by mmdebstrap from the system's package mirror; ``base`` is
-what workloads are built on (Dockerfiles take it as ``BASE``); ``parts`` runs behind the API.
+what workloads are built on (Dockerfiles take it as ``BASE``); ``parts`` runs behind the API;
+``host`` is a machine with systemd, made when the first of its release is wanted.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from drydock.errors import DrydockError
@@ -17,8 +19,21 @@ from drydock.settings import Settings
 DEBIAN = "localhost/drydock/debian:trixie"
 PARTS = "localhost/drydock/parts:trixie"
 PACKAGES = ("ca-certificates", "curl", "nginx-light", "python3", "python3-venv")
+SUITES = {"12": "bookworm", "13": "trixie"}  # of hosts, by what images' names say
+# What Debian's own image for EC2 has, as far as it is noticed.
+HOST_PACKAGES = (
+    "bzip2", "ca-certificates", "cloud-init", "cron", "curl", "dbus", "iproute2", "iputils-ping",
+    "e2fsprogs", "kmod", "less", "libpam-systemd", "locales", "logrotate", "openssh-server",
+    "procps", "python3", "sudo", "systemd", "systemd-sysv", "udev", "unattended-upgrades", "zstd",
+)  # fmt: skip
+# Kept in the image's package cache, so that roles install them without fetching them.
+HOST_CACHE = (
+    "acl", "chrony", "haproxy", "linux-cpupower", "needrestart", "nftables",
+    "prometheus-node-exporter", "python3-boto3", "xfsprogs",
+)  # fmt: skip
 RECIPE = "drydock.recipe"  # label: what the image was made from
 _HERE = Path(__file__).parent
+_LOCK = Path("/run/drydock-images.lock")
 
 
 def base(settings: Settings) -> str:
@@ -52,7 +67,7 @@ def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
     parts = _recipe(debian, (_HERE / "parts.Containerfile").read_text())
     if podman.image_label(DEBIAN, RECIPE) != debian:
         say("making a Debian 13 image (about 40 s, once)")
-        _bootstrap(podman, debian)
+        _bootstrap(podman, debian, "trixie", PACKAGES, DEBIAN)
     if podman.image_label(base(podman.settings), RECIPE) != trusting:
         say("making the base image for workloads")
         context = podman.settings.folder("tmp", "base-image")
@@ -63,16 +78,48 @@ def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
         _build(podman, "parts", PARTS, parts, _HERE)
 
 
-def _bootstrap(podman: Podman, recipe: str) -> None:
+def host(podman: Podman, suite: str, say: Callable[[str], None]) -> str:
+    """The image of a machine with this Debian release; made if its recipe has changed.
+
+    Args:
+        suite: bookworm or trixie.
+
+    Raises:
+        DrydockError: the package mirror can't be reached, the disk is full, …
+    """
+    image, bare = f"localhost/drydock/host:{suite}", f"localhost/drydock/host-bare:{suite}"
+    files = sorted((_HERE / "host").iterdir())
+    bootstrapped = _recipe(suite, *HOST_PACKAGES)
+    recipe = _recipe(
+        bootstrapped,
+        *HOST_CACHE,
+        (_HERE / "host.Containerfile").read_text(),
+        *(file.read_bytes() for file in files),
+    )
+    # Clouds of several folders, and tests of roles, may want it at the same time.
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if podman.image_label(image, RECIPE) != recipe:
+            say(f"making the image of hosts with Debian {suite} (about a minute, once)")
+            if podman.image_label(bare, RECIPE) != bootstrapped:
+                _bootstrap(podman, bootstrapped, suite, HOST_PACKAGES, bare)
+            arguments = {"BOOTSTRAPPED": bare, "DEBS": " ".join(HOST_CACHE)}
+            _build(podman, "host", image, recipe, _HERE / "host", arguments)
+    return image
+
+
+def _bootstrap(
+    podman: Podman, recipe: str, suite: str, packages: Sequence[str], image: str
+) -> None:
     folder = podman.settings.folder("tmp")
-    archive = folder / "debian.tar"
+    archive = folder / f"debian-{suite}.tar"
     done = subprocess.run(
         [
             "mmdebstrap",
             "--quiet",
             "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
-            "trixie",
+            f"--include={','.join(packages)}",
+            suite,
             str(archive),
         ],
         env={**os.environ, "TMPDIR": str(folder)},
@@ -83,22 +130,30 @@ def _bootstrap(podman: Podman, recipe: str) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise DrydockError(
-            f"mmdebstrap could not make a Debian 13 image: {last}. It needs the package mirror "
-            "that this machine's apt uses, and some 500 MB of disk."
+            f"mmdebstrap could not make an image of Debian {suite}: {last}. It needs the package "
+            "mirror that this machine's apt uses, and some 500 MB of disk."
         )
     podman.command(
-        "import", "--quiet", f"--change=LABEL {RECIPE}={recipe}", str(archive), DEBIAN, timeout=300
+        "import", "--quiet", f"--change=LABEL {RECIPE}={recipe}", str(archive), image, timeout=300
     )
     archive.unlink()
 
 
-def _build(podman: Podman, name: str, image: str, recipe: str, context: Path) -> None:
+def _build(
+    podman: Podman,
+    name: str,
+    image: str,
+    recipe: str,
+    context: Path,
+    arguments: Mapping[str, str] | None = None,
+) -> None:
     podman.command(
         "build",
         "--quiet",
         "--pull=never",
         "--layers=false",
         f"--label={RECIPE}={recipe}",
+        *(f"--build-arg={key}={value}" for key, value in (arguments or {}).items()),
         f"--file={_HERE / name}.Containerfile",
         f"--tag={image}",
         str(context),

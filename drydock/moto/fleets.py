@@ -6,6 +6,7 @@ from moto.autoscaling.models import FakeAutoScalingGroup, FakeScalingPolicy
 from moto.backends import get_backend
 
 from drydock.moto.autoscaling import Policy, Target
+from drydock.moto.patches import autoscaling as patches
 from drydock.settings import ACCOUNT_ID
 
 
@@ -28,7 +29,7 @@ def targets() -> list[Target]:
 
 
 def _suspended(group: FakeAutoScalingGroup) -> dict[str, bool]:
-    deaf = "AlarmNotification" in {one["ProcessName"] for one in group.suspended_processes}
+    deaf = _suspended_any(group, "AlarmNotification")
     return {"DynamicScalingOutSuspended": deaf, "DynamicScalingInSuspended": deaf}
 
 
@@ -73,3 +74,31 @@ def set_desired(target: Target, count: int) -> None:
     get_backend("autoscaling")[ACCOUNT_ID][target.region].set_desired_capacity(
         target.resource, count
     )
+
+
+def target_state(region: str, instance_id: str) -> str:
+    """What Auto Scaling makes of an instance, as its metadata tell it."""
+    for group in list(get_backend("autoscaling")[ACCOUNT_ID][region].autoscaling_groups.values()):
+        if any(one.instance_id == instance_id for one in group.instance_states):
+            return "InService"
+    return "Terminated"
+
+
+def replace_dead(target: Target) -> list[str]:
+    """Ends a group's instances that stopped or are unhealthy, and launches others; their ids."""
+    group = _group(target)
+    if group is None or _suspended_any(group, "ReplaceUnhealthy", "Terminate", "HealthCheck"):
+        return []
+    dead = [
+        one for one in group.active_instances()
+        if one.instance.state in ("stopped", "terminated") or one.health_status == "Unhealthy"
+    ]  # fmt: skip
+    if dead:
+        patches.end(group, dead)
+        if not _suspended_any(group, "Launch"):
+            group.set_desired_capacity(group.desired_capacity)
+    return [one.instance_id for one in dead]
+
+
+def _suspended_any(group: FakeAutoScalingGroup, *names: str) -> bool:
+    return any(one["ProcessName"] in names for one in group.suspended_processes)

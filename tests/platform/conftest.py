@@ -73,6 +73,15 @@ class Cloud:
     def status(self) -> dict:
         return lifecycle.control(self.settings, "status")
 
+    def ssh(self, address: str, command: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command on a host with the operator's key."""
+        return subprocess.run(
+            ["ssh", "-q", "-i", self.settings.home / "ssh/drydock",
+             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+             "-o", "ConnectTimeout=5", f"admin@{address}", command],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.2) -> Any:
     """Waits until a condition gives something true and returns it; fails saying what didn't."""

@@ -26,6 +26,15 @@ class FleetController(ScalingController):
     def _targets(self) -> list[Target]:
         return fleets.targets()
 
+    def reconcile(self) -> None:
+        for target in fleets.targets():
+            if gone := fleets.replace_dead(target):
+                wanted, _ = fleets.counts(target) or (0, 0)
+                cause = f"{', '.join(gone)} stopped or failed a health check and was replaced"
+                self._activities.begin(target.region, target.resource, wanted, cause)
+                self.log.info("%s: %s", target.resource, cause)
+        super().reconcile()
+
     def _policies(self, target: Target) -> list[Policy]:
         return fleets.policies(target)
 

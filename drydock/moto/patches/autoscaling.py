@@ -147,6 +147,11 @@ def _end(group: FakeAutoScalingGroup, count: int) -> None:
         full = Counter(one.availability_zone for one in left).most_common(1)[0][0]
         gone.append(next(one for one in reversed(left) if one.availability_zone == full))
         left.remove(gone[-1])
+    end(group, gone)
+
+
+def end(group: FakeAutoScalingGroup, gone: list[InstanceState]) -> None:
+    """Terminates instances of a group, and takes them out of their target groups."""
     ids = [one.instance_id for one in gone]
     group.instance_states = [one for one in group.instance_states if one not in gone]
     if ids:

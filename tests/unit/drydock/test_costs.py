@@ -29,7 +29,7 @@ def client(tmp_path):
     yield lambda service: boto3.client(
         service,
         region_name="us-east-1",
-        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        endpoint_url=f"http://127.0.0.1:{server.port}",
         aws_access_key_id="a",
         aws_secret_access_key="b",
     )

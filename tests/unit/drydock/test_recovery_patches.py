@@ -25,7 +25,7 @@ def aws(tmp_path_factory):
         return boto3.client(
             service,
             region_name=region,
-            endpoint_url=f"http://127.0.0.1:{server.server_port}",
+            endpoint_url=f"http://127.0.0.1:{server.port}",
             aws_access_key_id="a",
             aws_secret_access_key="b",
         )
