@@ -21,10 +21,17 @@ def money(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 0 else f"-${-amount:,.2f}"
 
 
-def lines(cost: Cost, environment: str) -> list[str]:
-    """Return the cost as a short table for a terminal."""
+def lines(cost: Cost, environment: str, by_nodes: Mapping[int, Cost] | None = None) -> list[str]:
+    """Return the cost as a short table for a terminal.
+
+    by_nodes: what it would be by the number of Solana nodes.
+    """
     made = [
         f"{environment}: {money(cost.total)} a month, {money(cost.assumed)} of it on assumptions"
+    ]
+    made += [
+        f"with {_nodes(count)}: {money(other.total)} a month, {money(other.assumed)} on assumptions"
+        for count, other in (by_nodes or {}).items()
     ]
     for title, key in (("stack", "stack"), ("service", "service")):
         made.append(f"by {title}")
@@ -35,17 +42,33 @@ def lines(cost: Cost, environment: str) -> list[str]:
     return made
 
 
-def markdown(cost: Cost, environment: str, assumptions: Mapping[str, tuple[float, str]]) -> str:
+def _nodes(count: int) -> str:
+    return {0: "no Solana node", 1: "one Solana node"}.get(count, f"{count} Solana nodes")
+
+
+def markdown(
+    cost: Cost,
+    environment: str,
+    assumptions: Mapping[str, tuple[float, str]],
+    by_nodes: Mapping[int, Cost] | None = None,
+) -> str:
     """Return the cost as a section of Markdown.
 
     Args:
         assumptions: name → (amount in this environment, what it is about), as in usage.yml.
+        by_nodes: what it would be by the number of Solana nodes.
     """
     parts = [
         f"## {environment}: {money(cost.total)} a month",
         f"{money(cost.assumed)} of it stand on the assumptions below; the rest is there every "
         "month whatever happens.",
     ]
+    if by_nodes:
+        rows = [
+            [_nodes(count), money(other.total), money(other.assumed)]
+            for count, other in by_nodes.items()
+        ]
+        parts.append(_table(["With", "a month", "of it assumed"], rows))
     for title, key in (
         ("Stack", "stack"),
         ("Service of AWS", "service"),
@@ -90,7 +113,8 @@ def _gaps(cost: Cost) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = [f"| {' | '.join(row)} |" for row in rows]
-    ends = ["---:" if name in ("a month", "Amount") else "---" for name in head]
+    right = ("a month", "of it assumed", "Amount")
+    ends = ["---:" if name in right else "---" for name in head]
     return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(ends)}|", *body])
 
 
@@ -174,7 +198,7 @@ def chart(bars: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> str:
     return "".join([*out, "</svg>"])
 
 
-def facts(cost: Cost) -> dict[str, Any]:
+def facts(cost: Cost, by_nodes: Mapping[int, Cost] | None = None) -> dict[str, Any]:
     """Return the cost as plain data, for a playbook or another tool."""
     return {
         "total": round(cost.total, 2),
@@ -184,6 +208,10 @@ def facts(cost: Cost) -> dict[str, Any]:
         "by_tag": {
             tag: {name: round(paid, 2) for name, paid in cost.by(f"tag:{tag}").items()}
             for tag in ("Environment", "Service", "Owner", "CostCenter", "Stack")
+        },
+        "by_nodes": {
+            count: {"total": round(other.total, 2), "assumed": round(other.assumed, 2)}
+            for count, other in (by_nodes or {}).items()
         },
         "free": dict(cost.free),
         "unknown": cost.unknown,

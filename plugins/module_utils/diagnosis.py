@@ -16,6 +16,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
     ERROR_SHARE,
     GROWTH,
     MIN_LINES,
+    NODE_WORDS,
     Finding,
     Observation,
     Release,
@@ -56,7 +57,7 @@ def _percent(share: float | None) -> str:
 
 
 def dependency(seen: Observation) -> Finding:
-    """The database is full, or does not serve while nothing of ours has changed."""
+    """The database is full, or what tasks ask does not serve while nothing of ours has changed."""
     found = Finding("dependency")
     share = seen.share_of(DEPENDENCY_WORDS)
     used = seen.connections / seen.limit if seen.limit else 0.0
@@ -355,6 +356,13 @@ def _measures(seen: Observation, chosen: Finding, workload: str, command: str) -
     if chosen.cause == "dependency":
         if seen.limit and seen.connections >= LIMIT_SHARE * seen.limit:
             return {**hand_over, "to": f"{command} runbooks/db-connections-exhausted.yml"}
+        if (seen.share_of(NODE_WORDS) or 0) >= 50:
+            return {**hand_over, "to": "Solana's nodes do not serve it: "
+                    "runbooks/solana-node-lagging.yml where they are away, "
+                    "runbooks/rpc-overloaded.yml where they are late"}  # fmt: skip
+        if not seen.limit:
+            return {**hand_over, "to": f"Look at what {workload} asks ({seen.most()}): it has no "
+                    "database, and no runbook knows more"}  # fmt: skip
         return {**hand_over, "to": "No runbook mends a database that does not serve: look at "
                 "its status and events (aws rds describe-events --source-type db-instance), and "
                 "fail over by hand if its primary hangs."}  # fmt: skip

@@ -17,7 +17,10 @@ GROWTH = 1.5  # from which factor on requests or latency have risen
 MIN_LINES = 5  # requests in a task's log from which on its share of errors says something
 # What failed requests say when the service's dependencies, or the task's own connections to
 # them, are what is short.
-DEPENDENCY_WORDS = ("database", "connection refused", "too many clients", "connection slots")
+NODE_WORDS = ("nodes_away", "nodes_late")  # of apps/rpc_cache: Solana's nodes are what is short
+DEPENDENCY_WORDS = (
+    "database", "connection refused", "too many clients", "connection slots", *NODE_WORDS,
+)  # fmt: skip
 BUSY_WORDS = ("busy",)
 
 

@@ -201,6 +201,7 @@ def service(resource: Resource, context: Context) -> Iterator[Line]:
             vcpus, memory = float(template["cpu"]) / 1024, float(template["memory"]) / 1024
             yield Line(f"{name}vCPUs", HOURS * count * vcpus, f"{prefix}vcpu_hour", assumed, factor)
             yield Line(f"{name}memory", HOURS * count * memory, f"{prefix}gb_hour", assumed, factor)
+    yield context.use("metrics of its own", "service_metrics", "cloudwatch.metric")
 
 
 def _tasks(resource: Resource, context: Context) -> tuple[float, str]:
@@ -264,6 +265,11 @@ def instance_group(resource: Resource, context: Context) -> Iterator[Line]:
             "spot_discount",
             factor,
         )
+    # What follows a chain sends as much as it serves, to peers that are anywhere.
+    yield context.use("traffic to peers", "node_out_gb", "data_transfer.out_gb", count)
+    yield context.use("traffic to peers, through NAT", "node_out_gb", "nat_gateway.gb", count)
+    # Each of its metrics is the group's, too.
+    yield context.use("metrics of its own", "node_metrics", "cloudwatch.metric", count + 1)
     for mapping in templates[0].values.get("block_device_mappings") or []:
         yield from _volume(block(mapping.get("ebs")), count, mapping.get("device_name", "disk"))
     if block(templates[0].values.get("monitoring")).get("enabled"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -324,6 +324,15 @@ def _item(resource: Resource, line: Line, prices: Prices) -> Item:
         price=price * line.factor,
         assumed=line.assumed,
     )
+
+
+def with_nodes(resources: Iterable[Resource], count: int) -> list[Resource]:
+    """Return the resources as they would be with so many instances in each group of instances."""
+    size = {"desired_capacity": count, "min_size": count}
+    return [
+        replace(one, values={**one.values, **size}) if one.type == "aws_autoscaling_group" else one
+        for one in resources
+    ]
 
 
 def together(costs: Mapping[str, Cost]) -> Cost:

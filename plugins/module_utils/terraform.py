@@ -81,8 +81,7 @@ def explain(stderr: str, stack: str, environment_name: str) -> str:
         return (
             f"{where}: its state is locked (lock {_field(text, 'ID')}) by {_field(text, 'Who')} "
             f"for {operation} since {_field(text, 'Created')}. Wait until that terraform has "
-            "ended; if it died on another machine, release the lock there or with `terraform "
-            "force-unlock` once its end is certain."
+            f"ended; where it has died: runbooks/state-lock-stuck.yml -e stack={stack}."
         )
     if "Saved plan is stale" in text:
         return (

@@ -37,6 +37,11 @@ options:
     description: ECS service → its least number of tasks, for services that were never released.
     type: dict
     default: {}
+  fleet_sizes:
+    description: Numbers of nodes for which the total is told too, whatever the fleet's size is.
+    type: list
+    elements: int
+    default: []
   folder: {description: Where the page and the Markdown go., type: path, required: true}
 attributes:
   check_mode:
@@ -58,7 +63,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cost:
-  description: C(total), C(assumed), C(by_stack), C(by_service), C(by_tag), C(free), C(unknown).
+  description:
+    - C(total), C(assumed), C(by_stack), C(by_service), C(by_tag), C(free), C(unknown).
+    - C(by_nodes) has C(total) and C(assumed) by each of O(fleet_sizes).
   type: dict
   returned: success
 lines: {description: A short table., type: list, elements: str, returned: success}
@@ -68,9 +75,9 @@ markdown: {description: The Markdown., type: str, returned: success}
 
 
 def from_states(
-    s3: Any, bucket: str, environment: str, stacks: list[str], table: prices.Prices
-) -> tuple[dict[str, prices.Cost], list[str]]:
-    """Return the cost of each stack that has a state, and the names of those that have none."""
+    s3: Any, bucket: str, environment: str, stacks: list[str]
+) -> tuple[dict[str, list[prices.Resource]], list[str]]:
+    """Return what each stack that has a state holds, and the names of those that have none."""
     found, missing = {}, []
     for stack in stacks:
         try:
@@ -81,8 +88,20 @@ def from_states(
             missing.append(stack)
             continue
         state = json.loads(answer["Body"].read())
-        found[stack] = prices.cost_of(prices.resources_of(state, stack=stack), table)
+        found[stack] = prices.resources_of(state, stack=stack)
     return found, missing
+
+
+def price(
+    parts: dict[str, list[prices.Resource]], table: prices.Prices, nodes: int | None = None
+) -> prices.Cost:
+    """Return what the parts cost, which are priced each for itself; with so many nodes if given."""
+    sized = {
+        name: part if nodes is None else prices.with_nodes(part, nodes)
+        for name, part in parts.items()
+    }
+    costs = {name: prices.cost_of(part, table) for name, part in sized.items()}
+    return costs[""] if "" in costs else prices.together(costs)
 
 
 def main() -> None:
@@ -95,6 +114,7 @@ def main() -> None:
             "region": {"type": "str"},
             "plan": {"type": "path"},
             "tasks": {"type": "dict", "default": {}},
+            "fleet_sizes": {"type": "list", "elements": "int", "default": []},
             "folder": {"type": "path", "required": True},
         },
         mutually_exclusive=[("bucket", "plan")],
@@ -109,14 +129,15 @@ def main() -> None:
         table = prices.load(Path(want["tables"]), environment, want["tasks"])
         if want["plan"]:
             document = json.loads(Path(want["plan"]).read_text())
-            cost = prices.cost_of(prices.resources_of(document, stacks=stacks), table)
+            parts = {"": prices.resources_of(document, stacks=stacks)}
             about = "From a plan of the whole environment, made from nothing."
         else:
             require_boto3(module)
             s3 = client("s3", want["region"])
-            costs, missing = from_states(s3, want["bucket"], environment, stacks, table)
-            cost = prices.together(costs)
+            parts, missing = from_states(s3, want["bucket"], environment, stacks)
             about = "From the states of the stacks that are provisioned."
+        cost = price(parts, table)
+        by_nodes = {count: price(parts, table, count) for count in want["fleet_sizes"]}
     except prices.PriceError as error:
         module.fail_json(msg=str(error))
     except (OSError, json.JSONDecodeError) as error:
@@ -130,12 +151,12 @@ def main() -> None:
     if not module.check_mode:
         folder.mkdir(parents=True, exist_ok=True)
         page.write_text(cost_pages.html(cost, environment, about))
-        text.write_text(cost_pages.markdown(cost, environment, table.about))
-    facts = cost_pages.facts(cost)
+        text.write_text(cost_pages.markdown(cost, environment, table.about, by_nodes))
+    facts = cost_pages.facts(cost, by_nodes)
     module.exit_json(
         changed=False,
         cost=facts,
-        lines=cost_pages.lines(cost, environment),
+        lines=cost_pages.lines(cost, environment, by_nodes),
         missing=missing,
         page=str(page),
         markdown=str(text),

@@ -57,7 +57,7 @@ resources: {description: How many resources it would make., type: int, returned:
 """
 
 # A reference to another stack; everything else that looks like a template is text.
-_TEMPLATE = re.compile(r"\$\{(?!module\.\w+\.\w+\})|%\{")
+_TEMPLATE = re.compile(r"\$\{(?!module\.\w+\.\w+(?:\.\w+)*\})|%\{")
 
 
 def literal(value: Any) -> Any:

@@ -63,6 +63,14 @@ def test_an_unknown_environment_is_named_with_the_known_ones(playbook, tmp_path)
     _refused(run, "production", "local", "dev", "staging", "prod")
 
 
+@pytest.mark.parametrize("tags", ["health", "release,node", "none-of-ours"])
+def test_tags_leave_out_no_check(tags, tmp_path):
+    run = _play(
+        "configure-solana", f"--tags={tags}", inventory="inventories/production", home=tmp_path
+    )
+    _refused(run, "production", "local", "dev", "staging", "prod")
+
+
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_without_credentials_an_account_is_not_touched(playbook, tmp_path):
     begun = time.monotonic()

@@ -343,6 +343,21 @@ def test_two_causes_at_once_are_both_said_and_the_order_explained() -> None:
     assert "bad_deploy would hold too, but dependency goes first" in " ".join(decision["because"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("nodes_away", "Solana's nodes do not serve it: runbooks/solana-node-lagging.yml"),
+        ("Connection refused", "it has no database"),
+    ],
+)
+def test_what_has_no_database_is_not_sent_to_one(kind: str, words: str) -> None:
+    alone = seen(connections=0, limit=0, tasks=FAILING, kinds={kind: 175})
+    decision = decide(alone, "rpc_cache", "run")
+    assert (decision["cause"], decision["action"]) == ("dependency", "hand_over")
+    assert words in decision["to"]
+    assert "aws rds" not in decision["to"]
+
+
 def test_flapping_is_handed_over_with_the_command() -> None:
     decision = decide(TABLE["tasks end again and again"][0], "api", "run")
     assert decision["to"] == "run runbooks/ecs-tasks-flapping.yml -e workload=api"

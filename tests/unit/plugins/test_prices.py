@@ -117,6 +117,20 @@ def test_a_service_is_billed_by_its_task_definition_floor_and_room(table):
     assert cost(table, template, service, limits).total == pytest.approx(found.total * 13 / 4)
 
 
+def test_the_rpc_cache_s_own_metrics_are_billed(table):
+    inside = 'module.platform.module.service["{}"].'
+    shape = {"cpu": "256", "memory": "512"}
+    bills = [
+        cost(
+            table,
+            resource(f"{inside.format(name)}aws_ecs_task_definition.template", **shape),
+            resource(f"{inside.format(name)}aws_ecs_service.this[0]", name="hello"),
+        )
+        for name in ("rpc_cache", "hello")
+    ]
+    assert bills[0].total - bills[1].total == pytest.approx(120 * 0.30)
+
+
 def test_spot_is_billed_above_the_base_that_stays_ordinary(table):
     template = resource("aws_ecs_task_definition.template", cpu="1024", memory="1024")
     service = resource(
@@ -140,7 +154,14 @@ def test_a_group_of_instances_is_billed_by_its_template(table):
     )
     group = resource("aws_autoscaling_group.this", desired_capacity=2, min_size=0)
     per_node = HOURS * 2.4344 + 50 * 0.08 + 7 * 0.30
-    assert cost(table, template, group).total == pytest.approx(2 * per_node)
+    assert fixed(cost(table, template, group)) == pytest.approx(2 * per_node)
+    parts = prices.resources_of(plan([template, group]), stack="s")
+    three = prices.cost_of(prices.with_nodes(parts, 3), table)
+    assert fixed(three) == pytest.approx(3 * per_node)
+    # What it sends goes through NAT and to the internet; seven figures of each node and of all.
+    sent = 3 * table.usage["node_out_gb"] * (0.09 + 0.045)
+    assert three.assumed == pytest.approx(sent + 4 * 7 * 0.30)
+    assert prices.cost_of(prices.with_nodes(parts, 0), table).total == 0
     group["values"]["desired_capacity"] = 0
     found = cost(table, template, group)
     assert found.total == 0
@@ -283,12 +304,33 @@ def test_the_page_is_whole_and_shows_no_markup_of_a_name(table):
 
 def test_a_root_module_refers_to_stacks_and_to_nothing_else(tmp_path):
     made = estate_plan.root(
-        {"data": {"vpc_id": "${module.foundation.vpc_id}", "text": ["${path.module}", "%{if}"]}},
+        {
+            "data": {
+                "vpc_id": "${module.foundation.vpc_id}",
+                "part": "${module.solana.groups.rpc}",
+                "text": ["${path.module}", "%{if}"],
+            }
+        },
         tmp_path / "stacks",
         tmp_path / "work/estate",
     )
     assert json.loads(json.dumps(made))["module"]["data"] == {
         "source": "../../stacks/data",
         "vpc_id": "${module.foundation.vpc_id}",
+        "part": "${module.solana.groups.rpc}",
         "text": ["$${path.module}", "%%{if}"],
     }
+
+
+def test_an_estimate_knows_every_part_of_an_output_that_a_stack_is_told():
+    taken = {
+        found
+        for file in (PROJECT / "inventories/common/hosts").glob("*.yml")
+        if "stacks" in yaml.safe_load(file.read_text())
+        for found in re.findall(r"stack_outputs\.(\w+)\.(\w+)\.(\w+)", file.read_text())
+    }
+    assert taken, "the search has lost its files"
+    plays = yaml.safe_load((PROJECT / "playbooks/estimate.yml").read_text())
+    known = plays[1]["vars"]["computed_with"]
+    for stack, output, part in taken:
+        assert part in known[stack][output]
