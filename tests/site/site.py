@@ -39,6 +39,7 @@ class Site:
     cloud: Cloud
     url: str
     cluster = "drydock-local"
+    operator = "test"  # the access key of who runs playbooks; nodes and functions have their own
 
     @classmethod
     def of(cls, cloud: Cloud) -> Self:
@@ -79,12 +80,14 @@ class Site:
         ]
 
     def changes_since(self, mark: int) -> list[str]:
-        """API calls that could have changed something, without those of locks and states."""
+        """The operator's calls that could have changed something, without locks and states."""
         path = self.cloud.settings.path("log", "audit.jsonl")
         return [
             f"{row['service']}:{row['action']}"
             for row in read_audit(path, mark)
-            if row["mutating"] and row["service"] not in ("s3", "dynamodb")
+            if row["mutating"]
+            and row["service"] not in ("s3", "dynamodb")
+            and row["caller"]["access_key"] == self.operator
         ]
 
     def mark(self) -> int:
@@ -186,8 +189,11 @@ class Load:
 
 
 @contextmanager
-def load(*urls: str, threads: int = 4, pause: float = 0.02) -> Iterator[Load]:
-    """Sends GET requests from several threads until the block ends.
+def load(
+    *urls: str, threads: int = 4, pause: float = 0.02, call: dict | None = None
+) -> Iterator[Load]:
+    """Sends requests from several threads until the block ends: GET, or POST of a JSON-RPC call,
+    which must have a result.
 
     Half of the threads keep their connection, half open one for each request: both meet
     other faults when a target goes away.
@@ -200,8 +206,13 @@ def load(*urls: str, threads: int = 4, pause: float = 0.02) -> Iterator[Load]:
             for url in urls:
                 started = time.monotonic()
                 try:
-                    answer = (session if number % 2 else requests).get(url, timeout=10)
+                    method = "GET" if call is None else "POST"
+                    answer = (session if number % 2 else requests).request(
+                        method, url, json=call, timeout=10
+                    )
                     what, good = str(answer.status_code), answer.status_code == 200
+                    if call is not None and good and "result" not in answer.json():
+                        what, good = answer.text[:200], False
                 except requests.RequestException as error:
                     what, good = type(error).__name__, False
                 with lock:

@@ -17,3 +17,4 @@ def test_destroy_asks_and_then_leaves_nothing(site: Site) -> None:
     assert [found for found in status["databases"] if found["id"] == "drydock-local"] == []
     assert site.cloud.client("s3").list_buckets()["Buckets"] == []
     assert site.cloud.podman.parts("task") == []
+    assert site.cloud.podman.parts("host") == []

@@ -9,6 +9,7 @@ from tests.platform.conftest import wait_for
 from tests.site.site import Site, load
 
 from .drill import Platform
+from .fleet import Fleet
 
 INSTRUMENT = "/api/trading/instruments/SOL-USD"
 
@@ -22,6 +23,12 @@ def platform(site: Site) -> Iterator[Platform]:
         proven = time.monotonic() + 20
         wait_for(lambda: time.monotonic() > proven and traffic.total > 200, 60, "it has served")
         yield used
+
+
+@pytest.fixture(scope="package")
+def fleet(platform: Platform) -> Fleet:
+    """The Solana nodes, brought up when the first drill wants them; they stay for the way back."""
+    return Fleet.up(platform.cloud)
 
 
 @pytest.fixture(autouse=True)

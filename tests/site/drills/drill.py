@@ -22,6 +22,7 @@ from tests.site.site import Run, Site, evidence, play
 # A part has to be broken before its metric tells, and the alarm wants several periods of it.
 RED_SECONDS = 90
 GREEN_SECONDS = 180
+_LEFT_RED: set[tuple[str, str]] = set()  # runbook and alarm that was seen to stay red without it
 _TAIL = 5000
 
 
@@ -84,10 +85,10 @@ class Platform(Site):
         self.fault("undo", "--all")
 
     def mutating_since(self, mark: int) -> list[str]:
-        """Every API call that could have changed something, locks and states included."""
+        """The operator's calls that could have changed something, locks and states included."""
         path = self.cloud.settings.path("log", "audit.jsonl")
         return [f"{row['service']}:{row['action']}" for row in read_audit(path, mark)
-                if row["mutating"]]  # fmt: skip
+                if row["mutating"] and row["caller"]["access_key"] == self.operator]  # fmt: skip
 
     def evidence(self, runbook: str) -> dict:
         """The newest evidence record of a runbook."""
@@ -127,6 +128,8 @@ def rehearse(
 ) -> Rehearsal:
     """Fault → red, and stays so → ``--check`` changes nothing → runbook → green → nothing to do.
 
+    That it stays red is waited for once for each runbook and alarm, in the first drill.
+
     Args:
         runbook: its name, without folder and suffix.
         alarm: such as ``trading_api-5xx``.
@@ -148,14 +151,17 @@ def rehearse(
     mark = platform.mark()
     begun = time.monotonic()
     check = play(path, *arguments, "--check")
-    control = 2 * (time.monotonic() - begun + mending)
+    first = (runbook, alarm) not in _LEFT_RED
+    control = 2 * (time.monotonic() - begun + mending) if first else 0
     _expect(check, 0, (*says, *shows), "--check")
     assert platform.mutating_since(mark) == [], check.output[-_TAIL:]
-    while time.monotonic() - red < control:
+    while True:
         assert platform.alarm(alarm) == "ALARM", (
             f"{alarm} went green by itself {time.monotonic() - red:.0f} s after it was red: the "
             "fault does not last, so the drill proves nothing"
         )
+        if time.monotonic() - red >= control:
+            break
         time.sleep(0.5)
 
     begun = time.monotonic()
@@ -173,10 +179,11 @@ def rehearse(
         f"{runbook}: red {red_without:.0f} s without it, green {recovery:.1f} s after its start",
         flush=True,
     )
-    assert red_without >= 2 * recovery, (
+    assert not first or red_without >= 2 * recovery, (
         f"The alarm was left red for {red_without:.0f} s, less than twice the recovery time of "
         f"{recovery:.0f} s: raise this drill's mending"
     )
+    _LEFT_RED.add((runbook, alarm))
     return Rehearsal(red - broken, red_without, recovery, check, run, again, record)
 
 
