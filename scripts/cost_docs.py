@@ -7,6 +7,7 @@ Nothing is applied. ``--only dev`` plans one and keeps what is known of the othe
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,9 @@ PLACEHOLDERS = {
         "service_hostname": "www.drydock.example",
     }
 }
+# Rows of a section's table by the number of nodes (inventories: cost_fleet_sizes).
+_NODES = re.compile(r"^\| (\w+ Solana nodes?) \| (\S+) \|", re.MULTILINE)
+_FLEETS = ("no Solana node", "3 Solana nodes")
 HEAD = """\
 <!-- Written by scripts/cost_docs.py; change inventories or costs/, then run that. -->
 # What the environments cost
@@ -40,7 +44,8 @@ know (gigabytes, requests) is assumed in [costs/usage.yml](../costs/usage.yml).
 The figures come from a plan of all stacks with the environment's own inventory, made from nothing
 against the embedded cloud. The same for what really stands: `playbooks/cost.yml -i
 inventories/ENVIRONMENT`, with a page that shows every line. Solana nodes are billed while they run:
-scale a fleet up and it costs more than all the rest.
+scale a fleet up and it costs more than all the rest, most of all by what nodes send to their peers.
+That is an assumption (`node_out_gb`), so look at the first bill.
 
 """
 
@@ -115,9 +120,17 @@ def sections(text: str) -> dict[str, str]:
 
 def document(found: dict[str, str]) -> str:
     """The document, of the environments' sections."""
-    totals = {name: found[name].split("\n", 1)[0].split(": ", 1)[1] for name in found}
-    rows = [f"| {name} | {total} |" for name, total in totals.items()]
-    summary = "\n".join(["## Side by side", "", "| environment | price |", "|---|---:|", *rows])
+    rows = []
+    for name, text in found.items():
+        total = text.split("\n", 1)[0].split(": ", 1)[1].removesuffix(" a month")
+        # Of a section from before there was such a table nothing is told.
+        nodes = dict(_NODES.findall(text))
+        others = [nodes.get(words, "?") for words in _FLEETS]
+        rows.append(f"| {name} | {' | '.join([total, *others])} |")
+    head = (
+        f"| environment | as its inventory says | {' | '.join(f'with {one}' for one in _FLEETS)} |"
+    )
+    summary = "\n".join(["## Side by side", "", head, "|---|---:|---:|---:|", *rows])
     return f"{HEAD}{summary}\n\n" + "\n".join(found.values())
 
 

@@ -72,6 +72,7 @@ IMPLIED = {
     "globalaccelerator:TagResource": "tags at creation",
     "route53:AssociateVPCWithHostedZone": "a private zone at creation",
     "application-autoscaling:TagResource": "tags at creation",
+    "cloudwatch:ListMetrics": "verify asks whether nodes that do not answer ever reported",
     "cloudwatch:TagResource": "tags at creation",
     "sns:TagResource": "tags at creation",
     "ecr:BatchCheckLayerAvailability": "push",

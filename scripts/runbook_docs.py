@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
-KEYS = {"title", "purpose", "trigger", "alarms", "risk", "duration", "inputs", "touches", "never",
-        "undo"}  # fmt: skip
-NEEDED = KEYS - {"inputs"}
+KEYS = {"title", "purpose", "trigger", "alarms", "risk", "duration", "inventories", "inputs",
+        "touches", "never", "undo"}  # fmt: skip
+NEEDED = KEYS - {"inputs", "inventories"}
 TRIGGERS = ("alarm", "planned")
 RISKS = ("low", "medium", "high")
 NOTE = (
@@ -126,6 +126,9 @@ def page(name: str, found: dict[str, Any], tests: list[str]) -> str:
         if found["alarms"]
         else "A person finds out and asks for it: no alarm tells of it, none keeps it from acting."
     )
+    # Folders of inventories/ in which more hosts are found: nodes → inventories/nodes/ENVIRONMENT.
+    folders = ["", *(f"{one}/" for one in found.get("inventories", []))]
+    inventories = " ".join(f"-i inventories/{folder}ENVIRONMENT" for folder in folders)
     lines = [
         NOTE,
         f"# {name}: {found['title']}",
@@ -135,8 +138,8 @@ def page(name: str, found: dict[str, Any], tests: list[str]) -> str:
         f"Risk: **{found['risk']}**. Takes: {_cell(found['duration'])}",
         "",
         "```sh",
-        f"ansible-playbook -i inventories/ENVIRONMENT runbooks/{name}.yml --check   # the decision",
-        f"ansible-playbook -i inventories/ENVIRONMENT runbooks/{name}.yml",
+        f"ansible-playbook {inventories} runbooks/{name}.yml --check   # the decision",
+        f"ansible-playbook {inventories} runbooks/{name}.yml",
         "```",
         "",
         "## When",

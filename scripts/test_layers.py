@@ -1,43 +1,56 @@
-"""Runs the layers of the tests: the quick ones first, then two lanes side by side.
+"""Runs the layers of the tests: the quick ones first, then two lanes, side by side.
 
 A lane waits for parts and timers most of the time, so that two of them take little longer than
 the longer one. Each has an embedded cloud of its own: the second lane's is set by the variables
 given as words (``DRYDOCK_HOME=… DRYDOCK_PORT=…``). What only computes steps back for what is timed.
-Ends with a table of times; exits 1 when a layer failed.
+Ends with what failed and a table of times; exits 1 when a layer failed.
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-FIRST = ("lint", "test-unit")
+# Both compute on one core each for most of their time.
+FIRST = {"lint": ("lint",), "unit": ("test-unit",)}
 # name of a lane → its layers, the timed ones first: later the other lane has its drills.
 LANES = {
     "site": ("test-site",),
     "parts": ("test-frame", "test-platform", "test-terraform", "test-apps", "test-roles"),
 }
 POLITE = ("test-terraform", "test-apps", "test-roles")  # nobody waits for these with a stop-watch
+# Lines that say what failed, in a layer's output of thousands; and how many of its last.
+_FAILURE = re.compile(r"FAILED|^ERROR |fatal: \[|^\[ERROR\]|^E   |Error \d+$")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_SHOWN = 15
 OWN_CLOUD = {"parts": dict(word.split("=", 1) for word in sys.argv[1:])}
 
 
 @dataclass
 class Report:
-    """What ran: rows of (layer, seconds, passed), in the order in which they ended."""
+    """What ran: rows of (layer, seconds, passed), in the order in which they ended.
+
+    Attributes:
+        failures: layer → the last lines of its output that tell of a failure.
+    """
 
     rows: list[tuple[str, float, bool]] = field(default_factory=list)
+    failures: dict[str, deque[str]] = field(default_factory=dict)
     printing: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, layer: str, lane: str = "") -> bool:
-        """Runs one make target; lines of a lane bear its name. Returns whether it passed."""
+    def run(self, layer: str, lane: str) -> None:
+        """Runs one make target; its lines bear the lane's name."""
         begun = time.monotonic()
         words = ["make", "--no-print-directory", layer]
-        if lane:  # a test is shown when it has ended: a line of dots has no end for minutes
+        if lane in LANES:  # a test is shown when it has ended: dots have no end for minutes
             words.append("PYTEST=python -m pytest -v")
         process = subprocess.Popen(
             ["nice", "--adjustment=10", *words] if layer in POLITE else words,
@@ -51,36 +64,49 @@ class Report:
         assert process.stdout is not None
         self.say("", lane)
         self.say(f"== make {layer}", lane)
+        telling: deque[str] = deque(maxlen=_SHOWN)
         for line in process.stdout:
             self.say(line.rstrip("\n"), lane)
+            plain = _COLOUR.sub("", line).rstrip().lstrip("│ ")
+            if _FAILURE.search(plain):
+                telling.append(plain[:200])
         passed = process.wait() == 0
+        if not passed:
+            self.failures[layer] = telling
         self.rows.append((layer, time.monotonic() - begun, passed))
-        return passed
 
-    def say(self, text: str, lane: str = "") -> None:
+    def say(self, text: str, lane: str) -> None:
         with self.printing:
-            print(f"{lane:5} | {text}" if lane else text, flush=True)
+            print(f"{lane:5} | {text}", flush=True)
 
-    def lane(self, lane: str) -> None:
-        """Runs a lane's layers; none of them needs the one before."""
-        for layer in LANES[lane]:
-            self.run(layer, lane)
+    def lanes(self, lanes: Mapping[str, Sequence[str]]) -> None:
+        """Runs lanes side by side, in each its layers, of which none needs the one before."""
+        threads = [
+            threading.Thread(target=lambda lane=lane: [self.run(one, lane) for one in lanes[lane]])
+            for lane in lanes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 def main() -> int:
     """Runs all layers; returns the exit code."""
     report, begun = Report(), time.monotonic()
-    if all(report.run(layer) for layer in FIRST):
-        lanes = [threading.Thread(target=report.lane, args=(lane,)) for lane in LANES]
-        for lane in lanes:
-            lane.start()
-        for lane in lanes:
-            lane.join()
+    report.lanes(FIRST)
+    if all(passed for _, _, passed in report.rows):
+        report.lanes(LANES)
+    # A log is read from its end: what failed is told there again.
+    for layer, lines in report.failures.items():
+        print(f"\n{layer} failed:", *lines, sep="\n  ")
     print()
     for layer, seconds, passed in report.rows:
         print(f"  {layer:16} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
     print(f"  {'all':16} {time.monotonic() - begun:6.0f} s")
-    return 0 if all(passed for _, _, passed in report.rows) else 1
+    # A layer that never came to its row has not passed.
+    layers = {layer for lanes in (FIRST, LANES) for some in lanes.values() for layer in some}
+    return 0 if {layer for layer, _, passed in report.rows if passed} == layers else 1
 
 
 if __name__ == "__main__":

@@ -233,13 +233,13 @@ variable "load" {
 }
 
 variable "cluster_ports" {
-  description = "Ports of gossip, shreds and transactions (agave-validator's --gossip-port and --dynamic-port-range, which is 26 wide at least)."
+  description = "Ports of gossip, shreds and transactions (agave-validator's --gossip-port, and behind it --dynamic-port-range, whose last is its first + 26 at least)."
   type        = object({ from = number, to = number })
   nullable    = false
 
   validation {
-    condition     = var.cluster_ports.from >= 1024 && var.cluster_ports.to <= 65535 && var.cluster_ports.to - var.cluster_ports.from >= 25
-    error_message = "cluster_ports is ${var.cluster_ports.from} to ${var.cluster_ports.to}, but Agave needs 26 ports in a row above 1023: give a wider range."
+    condition     = var.cluster_ports.from >= 1024 && var.cluster_ports.to <= 65535 && var.cluster_ports.to - var.cluster_ports.from >= 27
+    error_message = "cluster_ports is ${var.cluster_ports.from} to ${var.cluster_ports.to}, but Agave needs 28 ports in a row above 1023 (one for gossip, and from the next on a range whose last is its first + 26): give a wider range."
   }
 }
 

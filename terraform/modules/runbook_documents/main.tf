@@ -83,7 +83,7 @@ resource "aws_ssm_document" "this" {
         runCommand = concat(
           [
             "set -eu",
-            "set -- -i 'inventories/${var.environment}' 'runbooks/${each.key}.yml'",
+            "set -- ${join(" ", [for part in concat([""], try(each.value.inventories, [])) : "-i 'inventories/${join("/", compact([part, var.environment]))}'"])} 'runbooks/${each.key}.yml'",
             "if [ '{{ Mode }}' = check ]; then set -- \"$@\" --check; fi",
             "if [ -n '{{ Limit }}' ]; then set -- \"$@\" --limit '{{ Limit }}'; fi",
             "if [ -n '{{ Confirm }}' ]; then set -- \"$@\" -e 'confirm={{ Confirm }}'; fi",

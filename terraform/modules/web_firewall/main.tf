@@ -2,6 +2,10 @@
 # AWS's managed rules, and clients that ask too often.
 
 locals {
+  # Paths are matched whole, as the load balancer's rules for them do: /rpc and /rpc/…, not /rpcs.
+  busy_pattern = "^(${join("|", sort(keys(var.busy_paths)))})(/|$)"
+  busy_order   = { for number, path in sort(keys(var.busy_paths)) : path => 11 + number }
+
   managed = {
     # Requests that no client of ours makes come first, the costlier looks into bodies last.
     AWSManagedRulesAmazonIpReputationList = { priority = 20, count = [] }
@@ -38,6 +42,30 @@ resource "aws_wafv2_web_acl" "this" {
         limit                 = var.rate_limit
         evaluation_window_sec = 300
         aggregate_key_type    = "IP"
+
+        # What is busy by nature is counted by itself, below.
+        dynamic "scope_down_statement" {
+          for_each = length(var.busy_paths) > 0 ? [local.busy_pattern] : []
+
+          content {
+            not_statement {
+              statement {
+                regex_match_statement {
+                  regex_string = scope_down_statement.value
+
+                  field_to_match {
+                    uri_path {}
+                  }
+
+                  text_transformation {
+                    priority = 0
+                    type     = "NONE"
+                  }
+                }
+              }
+            }
+          }
+        }
       }
     }
 
@@ -45,6 +73,52 @@ resource "aws_wafv2_web_acl" "this" {
       cloudwatch_metrics_enabled = true
       metric_name                = "${var.name}-rate"
       sampled_requests_enabled   = true
+    }
+  }
+
+  dynamic "rule" {
+    for_each = var.busy_paths
+
+    content {
+      name     = "rate${replace(rule.key, "/", "-")}"
+      priority = local.busy_order[rule.key]
+
+      action {
+        block {
+          custom_response {
+            response_code = 429
+          }
+        }
+      }
+
+      statement {
+        rate_based_statement {
+          limit                 = rule.value.rate_limit
+          evaluation_window_sec = 300
+          aggregate_key_type    = "IP"
+
+          scope_down_statement {
+            regex_match_statement {
+              regex_string = "^${rule.key}(/|$)"
+
+              field_to_match {
+                uri_path {}
+              }
+
+              text_transformation {
+                priority = 0
+                type     = "NONE"
+              }
+            }
+          }
+        }
+      }
+
+      visibility_config {
+        cloudwatch_metrics_enabled = true
+        metric_name                = "${var.name}-rate${replace(rule.key, "/", "-")}"
+        sampled_requests_enabled   = true
+      }
     }
   }
 

@@ -16,13 +16,31 @@ variable "load_balancer_arn" {
 }
 
 variable "rate_limit" {
-  description = "Requests that one address may make in five minutes before it is answered 429."
+  description = "Requests that one address may make in five minutes, busy paths aside, before it is answered 429."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.rate_limit >= 10 && var.rate_limit <= 2000000000 && floor(var.rate_limit) == var.rate_limit
     error_message = "rate_limit is ${var.rate_limit}, but WAF counts whole numbers from 10 to 2000000000 in five minutes: give what a busy client may need, such as 2000."
+  }
+}
+
+variable "busy_paths" {
+  description = "Paths (with all below them) whose clients make many requests by nature, each with its own rate_limit; they do not count against the other."
+  type        = map(object({ rate_limit = number }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    # Parts of a pattern and of a rule's name; nine of them fit before the managed rules.
+    condition     = length(var.busy_paths) <= 9 && alltrue([for path in keys(var.busy_paths) : can(regex("^(/[A-Za-z0-9_-]+)+$", path))])
+    error_message = "busy_paths has ${jsonencode(keys(var.busy_paths))}: give up to 9 paths such as /rpc, of letters, digits, hyphens and underscores, without a slash at the end."
+  }
+
+  validation {
+    condition     = alltrue([for busy in values(var.busy_paths) : busy.rate_limit >= 10 && busy.rate_limit <= 2000000000 && floor(busy.rate_limit) == busy.rate_limit])
+    error_message = "busy_paths has the limits ${jsonencode({ for path, busy in var.busy_paths : path => busy.rate_limit })}, but WAF counts whole numbers from 10 to 2000000000 in five minutes."
   }
 }
 

@@ -57,3 +57,19 @@ variable "cache_nodes" {
   type        = list(string)
   nullable    = false
 }
+
+variable "solana" {
+  description = "Fleet of Solana RPC nodes as the solana stack puts it out; null for none."
+  type = object({
+    fleet_name               = string
+    metric_namespace         = string
+    load_balancer_arn_suffix = string
+    target_group_arn_suffix  = string
+  })
+  default = null
+
+  validation {
+    condition     = startswith(try(var.solana.load_balancer_arn_suffix, "net/"), "net/")
+    error_message = "solana.load_balancer_arn_suffix is \"${try(var.solana.load_balancer_arn_suffix, "")}\", which is no dimension of a network load balancer's metrics: give the solana stack's output load_balancer_arn_suffix."
+  }
+}

@@ -36,6 +36,7 @@ module "firewall" {
   name               = local.name
   load_balancer_arn  = module.load_balancer.arn
   rate_limit         = var.firewall.rate_limit
+  busy_paths         = var.firewall.busy_paths
   counted_rules      = var.firewall.counted_rules
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn

@@ -42,6 +42,7 @@ output "workloads" {
       target_group_arn        = service.target_group_arn
       target_group_arn_suffix = service.target_group_arn_suffix
       blue_green              = service.blue_green
+      database                = var.workloads[name].database
     }
   }
 }

@@ -86,9 +86,10 @@ variable "force_destroy" {
 }
 
 variable "firewall" {
-  description = "WAF before the load balancer: requests that one address may make in five minutes (rate_limit), rules of the common rule set that only count (counted_rules); null for none."
+  description = "WAF before the load balancer: requests that one address may make in five minutes (rate_limit), paths that are busy by nature with limits of their own (busy_paths), rules of the common rule set that only count (counted_rules); null for none."
   type = object({
     rate_limit    = number
+    busy_paths    = optional(map(object({ rate_limit = number })), {})
     counted_rules = optional(set(string), [])
   })
   default = null

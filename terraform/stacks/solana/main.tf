@@ -7,7 +7,7 @@ locals {
   ports         = { rpc = 8899, websocket = 8900 }
 
   # Not the node's own /health: that is HTTP 200 whatever is wrong. solana_health answers here.
-  health_check = { port = 8898, path = "/health", interval = 10, timeout = 5 }
+  health_check = { port = 8898, path = "/health", interval = 5, timeout = 4 }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -64,7 +64,7 @@ module "fleet" {
   instance_types       = var.fleet.instance_types
   root_gb              = var.fleet.root_gb
   volumes              = var.fleet.volumes
-  min_size             = var.fleet.min_size
+  min_size             = coalesce(var.fleet.min_size, var.fleet.desired_size)
   max_size             = var.fleet.max_size
   desired_size         = var.fleet.desired_size
   on_demand_base       = var.fleet.on_demand_base
@@ -80,4 +80,14 @@ module "fleet" {
     scale_in  = var.fleet.scale_in
     predict   = var.fleet.predict
   }
+}
+
+# A node's own word is not enough: each is held against the others' slots (solana_health).
+resource "aws_vpc_security_group_ingress_rule" "reference" {
+  security_group_id            = module.fleet.security_group_id
+  description                  = "RPC among the fleet, for the check of health"
+  referenced_security_group_id = module.fleet.security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = local.ports.rpc
+  to_port                      = local.ports.rpc
 }

@@ -57,7 +57,7 @@ variable "fleet" {
     Solana RPC nodes of the environment.
     image_*: publisher's account and name (* takes the newest). instance_types: in order of preference.
     volumes: what is on it → device, type, GB, IOPS, MB/s; empty where the instances bring disks of their own.
-    *_size: nodes at least, at most, at first. on_demand_*: how many are not Spot, as a number and as a share of the rest.
+    *_size: nodes at least (none given: desired_size, so that an idle fleet is not scaled in to nothing), at most, at first. on_demand_*: how many are not Spot, as a number and as a share of the rest.
     requests_per_second: what one node is to carry; scale_in and predict: see the module node_fleet.
     warmup_seconds: until a new node counts. drain_seconds: for a node that is taken away.
     key_name: EC2 key pair, null for Session Manager alone. peer_cidrs: validators that may connect by themselves.
@@ -79,7 +79,7 @@ variable "fleet" {
       accounts = { device = "/dev/sdf", gb = 500, iops = 16000, throughput = 1000 }
       ledger   = { device = "/dev/sdg", gb = 1000, iops = 8000, throughput = 500 }
     })
-    min_size             = optional(number, 0)
+    min_size             = optional(number)
     max_size             = optional(number, 3)
     desired_size         = optional(number, 0)
     on_demand_base       = optional(number, 0)

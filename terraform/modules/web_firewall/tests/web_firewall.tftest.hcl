@@ -68,6 +68,59 @@ run "bad_requests_and_floods_are_stopped" {
   }
 }
 
+run "a_busy_path_has_a_count_of_its_own" {
+  variables {
+    busy_paths = { "/rpc" = { rate_limit = 300000 }, "/api/feed" = { rate_limit = 60000 } }
+  }
+
+  assert {
+    condition = {
+      for rule in aws_wafv2_web_acl.this.rule : rule.statement[0].rate_based_statement[0].scope_down_statement[0].regex_match_statement[0].regex_string => rule.statement[0].rate_based_statement[0].limit
+      if startswith(rule.name, "rate-")
+    } == { "^/rpc(/|$)" = 300000, "^/api/feed(/|$)" = 60000 }
+    error_message = "each busy path, and what is below it, must have its own limit"
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_wafv2_web_acl.this.rule : rule.action[0].block[0].custom_response[0].response_code == 429 && rule.statement[0].rate_based_statement[0].aggregate_key_type == "IP" if startswith(rule.name, "rate")])
+    error_message = "a client that asks too often must be told so, whatever it asks for"
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in aws_wafv2_web_acl.this.rule :
+      rule.statement[0].rate_based_statement[0].limit == 2000 && rule.statement[0].rate_based_statement[0].scope_down_statement[0].not_statement[0].statement[0].regex_match_statement[0].regex_string == "^(/api/feed|/rpc)(/|$)"
+      if rule.name == "rate"
+    ])
+    error_message = "requests to busy paths must not use up the limit of all others"
+  }
+
+  assert {
+    condition     = length(distinct([for rule in aws_wafv2_web_acl.this.rule : rule.priority])) == 7 && max([for rule in aws_wafv2_web_acl.this.rule : rule.priority if startswith(rule.name, "rate")]...) < 20
+    error_message = "floods must be stopped before bodies are looked into, and no two rules may have the same priority"
+  }
+}
+
+run "a_path_that_is_a_pattern_is_refused" {
+  command = plan
+
+  variables {
+    busy_paths = { "/rpc/*" = { rate_limit = 300000 } }
+  }
+
+  expect_failures = [var.busy_paths]
+}
+
+run "a_limit_that_waf_does_not_take_is_refused" {
+  command = plan
+
+  variables {
+    busy_paths = { "/rpc" = { rate_limit = 1 } }
+  }
+
+  expect_failures = [var.busy_paths]
+}
+
 run "wrong_inputs_are_refused" {
   command = plan
 

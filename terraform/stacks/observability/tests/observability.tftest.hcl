@@ -41,6 +41,50 @@ run "every_alarm_has_its_runbook" {
   }
 }
 
+run "the_cache_of_rpc_has_an_alarm_on_its_nodes" {
+  variables {
+    workloads = {
+      rpc_cache = { service_name = "rpc_cache", target_group_arn_suffix = "targetgroup/rpc/1" }
+    }
+  }
+
+  assert {
+    condition     = output.alarms["drydock-dev-rpc_cache-node-latency"] == "rpc-overloaded"
+    error_message = "rpc-overloaded waits for the alarm by this name"
+  }
+
+  assert {
+    condition     = [for section in local.rpc_sections : section.title] == ["Solana RPC"] && local.rpc_sections[0].widgets[0].limits.alarm == local.alarms["rpc_cache-node-latency"].threshold
+    error_message = "the dashboard shows the nodes' latency with the alarm's threshold"
+  }
+}
+
+run "a_fleet_of_nodes_has_its_alarms" {
+  variables {
+    solana = {
+      fleet_name               = "drydock-dev-solana"
+      metric_namespace         = "Drydock/Solana"
+      load_balancer_arn_suffix = "net/drydock-dev-solana/1"
+      target_group_arn_suffix  = "targetgroup/drydock-dev-solana-rpc/1"
+    }
+  }
+
+  assert {
+    condition     = output.alarms["drydock-dev-solana-node-unhealthy"] == "solana-node-lagging" && output.alarms["drydock-dev-solana-node-out"] == "solana-node-lagging"
+    error_message = "solana-node-lagging waits for the alarms by these names"
+  }
+
+  assert {
+    condition     = local.alarms["solana-node-unhealthy"].metrics.healthy.stat == "Minimum" && local.alarms["solana-node-out"].metrics.out.dimensions.TargetGroup == "targetgroup/drydock-dev-solana-rpc/1"
+    error_message = "the worst node counts, and what the load balancer sees of it"
+  }
+
+  assert {
+    condition     = [for section in local.solana_sections : section.title] == ["Solana nodes"]
+    error_message = "the dashboard shows the nodes"
+  }
+}
+
 run "the_connections_threshold_follows_from_the_limit" {
   assert {
     condition     = local.alarms["database-connections"].threshold == 64

@@ -43,6 +43,11 @@ run "every_runbook_has_its_document" {
   }
 
   assert {
+    condition     = contains(yamldecode(aws_ssm_document.this["solana-node-lagging"].content).mainSteps[0].inputs.runCommand, "set -- -i 'inventories/dev' -i 'inventories/nodes/dev' 'runbooks/solana-node-lagging.yml'")
+    error_message = "a runbook for nodes finds them by an inventory of their own"
+  }
+
+  assert {
     condition     = contains(yamldecode(aws_ssm_document.this["failover-drill"].content).mainSteps[0].inputs.runCommand, "set -- -i 'inventories/dev' 'runbooks/failover-drill.yml'")
     error_message = "a document must run its runbook on its environment's inventory"
   }

@@ -50,6 +50,11 @@ run "each_workload_is_put_out" {
     }
     error_message = "a release finds repository, service, container, family and log group by these names"
   }
+
+  assert {
+    condition     = { for name, workload in output.workloads : name => workload.database } == { hello = false, trading_api = true }
+    error_message = "runbooks look at the database of workloads that have one, and of no other"
+  }
 }
 
 run "nothing_is_paid_for_unasked" {

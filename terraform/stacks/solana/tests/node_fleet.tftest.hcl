@@ -204,13 +204,30 @@ run "wrong_inputs_are_refused" {
     on_demand_percentage = 101
     drain_seconds        = 5
     load                 = { namespace = "Drydock/Solana", metric = "m", target = 0, predict = "maybe" }
-    cluster_ports        = { from = 8000, to = 8013 }
+    cluster_ports        = { from = 8000, to = 8026 }
   }
 
   expect_failures = [
     var.name, var.subnet_ids, var.image, var.instance_types, var.volumes, var.on_demand_percentage, var.drain_seconds,
     var.load, var.cluster_ports,
   ]
+}
+
+run "the_fewest_ports_that_agave_takes_are_enough" {
+  command = plan
+
+  module {
+    source = "../../modules/node_fleet"
+  }
+
+  variables {
+    cluster_ports = { from = 8000, to = 8027 }
+  }
+
+  assert {
+    condition     = alltrue([for rule in values(aws_vpc_security_group_ingress_rule.peer) : rule.to_port == 8027])
+    error_message = "the ports given are not those that peers reach"
+  }
 }
 
 run "the_internet_is_no_peer" {

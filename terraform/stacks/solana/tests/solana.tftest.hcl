@@ -50,7 +50,7 @@ variables {
 
 run "nobody_gets_a_node_by_default" {
   assert {
-    condition     = var.fleet.min_size == 0 && var.fleet.desired_size == 0
+    condition     = var.fleet.min_size == null && var.fleet.desired_size == 0
     error_message = "a node is too dear to come by default"
   }
 
@@ -77,6 +77,15 @@ run "nobody_gets_a_node_by_default" {
   assert {
     condition     = aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
     error_message = "logs must be encrypted and end some day"
+  }
+
+  assert {
+    condition = (
+      aws_vpc_security_group_ingress_rule.reference.security_group_id == module.fleet.security_group_id &&
+      aws_vpc_security_group_ingress_rule.reference.referenced_security_group_id == module.fleet.security_group_id &&
+      aws_vpc_security_group_ingress_rule.reference.from_port == output.ports.rpc
+    )
+    error_message = "a node must be able to ask the others for their slot"
   }
 }
 
