@@ -30,7 +30,7 @@ POLITE = ("test-terraform", "test-apps", "test-roles")  # nobody waits for these
 # Lines that say what failed, in a layer's output of thousands; and how many of its last.
 _FAILURE = re.compile(r"FAILED|^ERROR |fatal: \[|^\[ERROR\]|^E   |Error \d+$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_SHOWN = 15
+_SHOWN = 30
 OWN_CLOUD = {"parts": dict(word.split("=", 1) for word in sys.argv[1:])}
 
 

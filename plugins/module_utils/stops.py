@@ -161,7 +161,11 @@ def diagnose(
         none = f"no task of {seen.current} ended by itself within {FAR_PERIODS} periods"
         return TaskDiagnosis("unknown", contra=[none, *sick.contra])
     cause, count = Counter(death.cause for death in of_late).most_common(1)[0]
-    typical = next(death for death in of_late if death.cause == cause)
+    # The newest of those that have said most: one that is still ending has no exit code yet.
+    typical = max(
+        (death for death in of_late if death.cause == cause),
+        key=lambda death: (death.exit_code is not None, bool(death.words)),
+    )
     found = TaskDiagnosis(cause)
     found.pro.append(f"{count} of {len(of_late)} tasks of {seen.current} that ended of late: "
                      f"{typical.sentence()}")  # fmt: skip

@@ -69,6 +69,12 @@ def _field(text: str, name: str) -> str:
     return found.group(1).strip() if found else "?"
 
 
+def met_a_lock(stderr: str) -> bool:
+    """Return whether terraform did nothing because another holds the lock of the state."""
+    text = _plain(stderr)
+    return "Error acquiring the state lock" in text and bool(re.search(r"^\s*ID:", text, re.M))
+
+
 def explain(stderr: str, stack: str, environment_name: str) -> str:
     """Return what terraform said on stderr as a sentence that says what to do.
 
@@ -76,7 +82,7 @@ def explain(stderr: str, stack: str, environment_name: str) -> str:
     """
     text = _plain(stderr)
     where = f"Stack {stack} of {environment_name}"
-    if "Error acquiring the state lock" in text and re.search(r"^\s*ID:", text, re.M):
+    if met_a_lock(text):
         operation = _field(text, "Operation").removeprefix("OperationType").lower()
         return (
             f"{where}: its state is locked (lock {_field(text, 'ID')}) by {_field(text, 'Who')} "

@@ -101,7 +101,11 @@ plan_file:
 planned_at:
   description: When the plan was made in UTC (ISO 8601); what it locks is locked after that.
   type: str
-  returned: success
+  returned: always
+locked:
+  description: Whether there is no plan because another holds the lock of the state.
+  type: bool
+  returned: failure
 cli_config:
   description: The Terraform CLI configuration that was used; empty for none.
   type: str
@@ -288,8 +292,8 @@ def main() -> None:
     # At -vvv Ansible prints a module's arguments: the values may be secret, their names are not.
     invocation = {"module_args": {**want, "variables": sorted(want["variables"])}}
 
-    def fail(message: str) -> None:
-        module.fail_json(msg=message, invocation=invocation)
+    def fail(message: str, locked: bool = False) -> None:
+        module.fail_json(msg=message, invocation=invocation, planned_at=planned_at, locked=locked)
 
     if not Path(want["project_path"]).is_dir():
         fail(f"Stack {want['stack']}: its folder {want['project_path']} does not exist.")
@@ -333,7 +337,8 @@ def main() -> None:
                 losses=[asdict(one) for one in judgement.losses],
             )
     except TerraformError as error:
-        fail(terraform.explain(str(error), want["stack"], want["environment"]))
+        message = terraform.explain(str(error), want["stack"], want["environment"])
+        fail(message, locked=terraform.met_a_lock(str(error)))
     finally:
         if not keep:
             plan_file.unlink(missing_ok=True)

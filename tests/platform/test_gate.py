@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,6 +49,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 """
 BUCKET = "tests-gate-states"
+TABLE = "tests-gate-locks"
+LOCK = {"LockID": {"S": f"{BUCKET}/local/gate.tfstate"}}
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +64,19 @@ def stack(cloud, tmp_path_factory):
     )
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
+    cloud.client("dynamodb").create_table(
+        TableName=TABLE, BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
+    )  # fmt: skip
 
     def run(step: str = "apply", *words: str, **variables: object) -> tuple[int, str, list[str]]:
         """Run the role; return exit code, output on one line, and what changed in the cloud."""
         path = cloud.settings.path("log", "audit.jsonl")
         mark = path.stat().st_size
         given = {
-            "gate_folder": str(folder), "gate_bucket": BUCKET, "gate_step": step,
-            "gate_variables": variables,
+            "gate_folder": str(folder), "gate_bucket": BUCKET, "gate_table": TABLE,
+            "gate_step": step, "gate_variables": variables,
         }  # fmt: skip
         done = subprocess.run(
             [PROJECT / ".venv/bin/ansible-playbook", "-i", "inventories/local",
@@ -93,6 +102,7 @@ def stack(cloud, tmp_path_factory):
     for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         s3.delete_object(Bucket=BUCKET, Key=item["Key"])
     s3.delete_bucket(Bucket=BUCKET)
+    cloud.client("dynamodb").delete_table(TableName=TABLE)
 
 
 def test_a_broken_policy_is_refused_and_nothing_is_changed(stack):
@@ -129,3 +139,40 @@ def test_a_plan_from_before_somebody_else_applied_is_refused(cloud, stack, tmp_p
     assert code != 0
     assert f"serial {state['serial']} then, {state['serial'] + 1} now" in said
     assert changed == []
+
+
+def _lock(cloud, host):
+    """Locks the state as a terraform of a host would that is started after the run was."""
+    info = {
+        "ID": "11111111-2222-3333-4444-555555555555", "Operation": "OperationTypePlan", "Info": "",
+        "Who": f"operator@{host}", "Version": "1.11.4", "Path": LOCK["LockID"]["S"],
+        "Created": (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }  # fmt: skip
+    item = {**LOCK, "Info": {"S": json.dumps(info)}}
+    cloud.client("dynamodb").put_item(TableName=TABLE, Item=item)
+
+
+def _locked(cloud):
+    return "Item" in cloud.client("dynamodb").get_item(TableName=TABLE, Key=LOCK)
+
+
+def test_a_plan_that_meets_its_own_lock_is_made_again(cloud, stack):
+    """What a lost answer leaves: AWS took the lock, its client asked again and was refused."""
+    _lock(cloud, socket.gethostname())
+    code, said, changed = stack(days=30)
+    assert code == 0, said[-3000:]
+    assert changed == ["PutRetentionPolicy"]
+    assert not _locked(cloud)
+    notes = [note["text"] for note in evidence(cloud.settings.home, "play")["notes"]]
+    assert any("released the left-over state local/gate.tfstate" in note for note in notes)
+
+
+def test_a_plan_that_meets_another_s_lock_is_refused(cloud, stack):
+    _lock(cloud, "another.example")
+    code, said, changed = stack(days=60)
+    assert code != 0
+    assert "its state is locked (lock 11111111-2222-3333-4444-555555555555)" in said
+    assert "by operator@another.example" in said
+    assert changed == []
+    assert _locked(cloud)
+    cloud.client("dynamodb").delete_item(TableName=TABLE, Key=LOCK)

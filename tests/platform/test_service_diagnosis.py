@@ -352,10 +352,16 @@ def test_tasks_without_their_secret_are_led_back(small: Small) -> None:
 
 
 def test_tasks_that_exit_at_once_are_told_in_their_own_words(small: Small) -> None:
-    small.ecs.update_service(
-        cluster=NAME, service=NAME,
-        taskDefinition=small.register(environment=[{"name": "STATUS", "value": "0"}]),
-    )  # fmt: skip
+    failing = small.register(environment=[{"name": "STATUS", "value": "0"}])
+    small.ecs.update_service(cluster=NAME, service=NAME, taskDefinition=failing)
+
+    def ended() -> bool:  # wholly: its exit code and last words come after the reason of its stop
+        return any(
+            task["taskDefinitionArn"] == failing and task["lastStatus"] == "STOPPED"
+            for task in small.service.tasks("STOPPED")
+        )
+
+    wait_for(ended, 60, "a task has ended")
     answer = _until(small, "tasks", "exit")
     said = " ".join(answer["decision"]["because"])
     assert "exit code 78" in said

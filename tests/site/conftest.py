@@ -11,5 +11,5 @@ from .site import Site, play
 def site(cloud: Cloud) -> Site:  # noqa: F811
     """Bootstrap, provision and deploy from nothing."""
     done = play("site")
-    assert done.code == 0, done.output[-6000:]
+    assert done.code == 0, done.story
     return Site.of(cloud)

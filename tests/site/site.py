@@ -31,6 +31,15 @@ class Run:
     output: str
     changed: dict[str, int]
 
+    @property
+    def story(self) -> str:
+        """What failed, wherever it is said, and how the output ended."""
+        wrong = [line for line in self.output.splitlines() if _WRONG.match(line)]
+        return "\n".join([*wrong, "…", self.output[-3000:]])
+
+
+_WRONG = re.compile(r"\[ERROR\]|fatal: |failed: ")
+
 
 @dataclass(frozen=True)
 class Site:

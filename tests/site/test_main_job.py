@@ -75,7 +75,7 @@ def test_the_second_hot_read_is_a_hit(site):
 def test_verify_finds_nothing_and_changes_nothing(site):
     mark = site.mark()
     done = play("verify")
-    assert done.code == 0, done.output[-4000:]
+    assert done.code == 0, done.story
     assert re.search(r"\b\d+ passed", done.output)
     assert site.changes_since(mark) == []
 
@@ -108,8 +108,8 @@ def test_a_second_run_changes_nothing_and_builds_nothing(site):
     built = _images(site)
     for playbook in ("bootstrap", "provision", "deploy"):
         done = play(playbook)
-        assert done.code == 0, done.output[-4000:]
-        assert set(done.changed.values()) == {0}, (playbook, done.output[-4000:])
+        assert done.code == 0, done.story
+        assert set(done.changed.values()) == {0}, (playbook, done.story)
         assert set(_changes(evidence(site.cloud.settings.home, playbook))) == {0}
     assert site.changes_since(mark) == []
     assert _images(site) == built
@@ -132,7 +132,7 @@ def _changes(record: dict) -> list[int]:
 def test_check_shows_a_change_and_makes_none(site):
     mark = site.mark()
     done = play("provision", *ONE, "--check", "-e", "log_retention_days=14")
-    assert done.code == 0, done.output[-4000:]
+    assert done.code == 0, done.story
     assert "aws_cloudwatch_log_group" in done.output
     assert site.changes_since(mark) == []
     assert play("provision", *ONE, "--check").changed["solana"] == 0
@@ -144,7 +144,7 @@ def test_two_provisions_at_once_one_wins(site):
     second = start("provision", *change)
     runs = [finish(first), finish(second)]
     winner, loser = sorted(runs, key=lambda run: run.code)
-    assert winner.code == 0, winner.output[-4000:]
+    assert winner.code == 0, winner.story
     assert loser.code != 0
     said = loser.output
     assert "local/operations" in said and "provision" in said and re.search(r"\S+@\S+", said), said
@@ -176,7 +176,7 @@ def test_a_killed_terraform_leaves_no_lock(site):
     assert killed.code != 0
     assert "ended by signal 9" in killed.output
     again = play("provision", *SLOW)
-    assert again.code == 0, again.output[-4000:]
+    assert again.code == 0, again.story
     assert set(play("provision", *SLOW).changed.values()) == {0}
 
 
@@ -256,7 +256,7 @@ def test_a_new_revision_under_load_loses_no_request(site, tmp_path):
         wait_for(lambda: mark in requests.get(f"{site.url}/", timeout=5).text, 30, "served")
         seen = traffic.total
         wait_for(lambda: traffic.total > seen + 200, 20, "load goes on over the new tasks")
-    assert done.code == 0, done.output[-4000:]
+    assert done.code == 0, done.story
     print(f"{traffic.total} requests, slowest {traffic.longest:.2f} s")
     assert traffic.failures == []
     assert traffic.total > 500
@@ -279,7 +279,7 @@ def test_an_image_that_exits_at_once_is_rolled_back_and_fails_the_play(site, tmp
         done = play("deploy", "--limit", "hello", "-e", f"deploy_revision={revision}")
     assert done.code != 0
     failed = re.search(r"ecs-svc/\d+", done.output)
-    assert failed, done.output[-4000:]
+    assert failed, done.story
     assert "circuit breaker" in done.output
     assert failed[0] != site.primary("hello")["id"]
     assert traffic.failures == []

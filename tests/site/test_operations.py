@@ -20,7 +20,7 @@ def test_a_plan_for_review_says_what_would_change_and_changes_nothing(site: Site
     mark = site.mark()
     report = site.cloud.settings.home / "plans/local.md"
     done = play("plan", *TWO, "-e", "log_retention_days=14")
-    assert done.code == 0, done.output[-4000:]
+    assert done.code == 0, done.story
     assert site.changes_since(mark) == []
     text = report.read_text()
     assert "aws_cloudwatch_log_group" in text and "platform" in text
@@ -34,7 +34,7 @@ def test_data_is_not_lost_without_a_budget_and_a_reason(site: Site) -> None:
     change = json.dumps({"database": {"instance_class": "db.t4g.micro", "name": "other"}})
     for playbook in ("plan", "provision"):
         done = play(playbook, "--limit", "data", "-e", change)
-        assert done.code != 0, done.output[-4000:]
+        assert done.code != 0, done.story
         assert "module.database.aws_db_instance.this" in done.output
         assert "allow_destroy" in done.output
     assert site.changes_since(mark) == []
@@ -44,14 +44,14 @@ def test_what_was_changed_by_hand_is_reported(site: Site) -> None:
     report = site.cloud.settings.home / "reports/local/drift.md"
     drift = ("drift", "--limit", "foundation", "-e", "fail_on_drift=true")
     clean = play(*drift)
-    assert clean.code == 0, clean.output[-4000:]
+    assert clean.code == 0, clean.story
     ec2, group = site.cloud.client("ec2"), _group(site)
     ec2.create_tags(Resources=[group], Tags=[{"Key": "Owner", "Value": "nobody"}])
     try:
         found = play(*drift)
     finally:
         ec2.create_tags(Resources=[group], Tags=[{"Key": "Owner", "Value": "platform-team"}])
-    assert found.code != 0, found.output[-4000:]
+    assert found.code != 0, found.story
     assert "aws_security_group.database" in report.read_text()
     assert play(*drift).code == 0
 
@@ -59,7 +59,7 @@ def test_what_was_changed_by_hand_is_reported(site: Site) -> None:
 def test_the_environment_has_a_price(site: Site) -> None:
     mark = site.mark()
     done = play("cost")
-    assert done.code == 0, done.output[-4000:]
+    assert done.code == 0, done.story
     assert site.changes_since(mark) == []
     page = next((site.cloud.settings.home / "costs").rglob("*.md")).read_text()
     total = re.search(r"\$\s?([\d,]+\.\d\d)", page)
@@ -83,7 +83,7 @@ def test_wrong_work_on_a_state_is_refused(site: Site, words: tuple[str, ...], sa
     mark = site.mark()
     done = play("state", "--limit", "foundation", *words)
     assert done.code != 0
-    assert says in done.output, done.output[-3000:]
+    assert says in done.output, done.story
     assert site.changes_since(mark) == []
 
 
@@ -96,4 +96,4 @@ def test_a_state_is_listed_and_shown_without_its_secrets(site: Site) -> None:
         "state", "--limit", "foundation", "-e", "operation=show",
         "-e", "address=module.network.aws_vpc.this",
     )  # fmt: skip
-    assert shown.code == 0 and "10.10.0.0/16" in shown.output, shown.output[-3000:]
+    assert shown.code == 0 and "10.10.0.0/16" in shown.output, shown.story

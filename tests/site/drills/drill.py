@@ -23,7 +23,6 @@ from tests.site.site import Run, Site, evidence, play
 RED_SECONDS = 90
 GREEN_SECONDS = 180
 _LEFT_RED: set[tuple[str, str]] = set()  # runbook and alarm that was seen to stay red without it
-_TAIL = 5000
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def rehearse(
     first = (runbook, alarm) not in _LEFT_RED
     control = 2 * (time.monotonic() - begun + mending) if first else 0
     _expect(check, 0, (*says, *shows), "--check")
-    assert platform.mutating_since(mark) == [], check.output[-_TAIL:]
+    assert platform.mutating_since(mark) == [], check.story
     while True:
         assert platform.alarm(alarm) == "ALARM", (
             f"{alarm} went green by itself {time.monotonic() - red:.0f} s after it was red: the "
@@ -173,7 +172,7 @@ def rehearse(
     recovery = _recovery(record, time.monotonic() - begun)
     again = play(path, *arguments)
     _expect(again, 0, (), "second run")
-    assert set(again.changed.values()) == {0}, again.output[-_TAIL:]
+    assert set(again.changed.values()) == {0}, again.story
 
     print(
         f"{runbook}: red {red_without:.0f} s without it, green {recovery:.1f} s after its start",
@@ -195,9 +194,9 @@ def _recovery(record: dict, observed: float) -> float:
 
 
 def _expect(run: Run, code: int, says: tuple[str, ...], what: str) -> None:
-    assert run.code == code, f"{what} ended with {run.code}:\n{run.output[-_TAIL:]}"
+    assert run.code == code, f"{what} ended with {run.code}:\n{run.story}"
     for words in says:
-        assert words in run.output, f"{what} does not say {words!r}:\n{run.output[-_TAIL:]}"
+        assert words in run.output, f"{what} does not say {words!r}:\n{run.story}"
 
 
 def left_alone(platform: Platform, mark: int) -> None:

@@ -49,10 +49,10 @@ class Fleet:
             script = [sys.executable, "scripts/test_node_release.py", "--version", version, *never]
             subprocess.run(script, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
         done = play("provision", "--limit", "solana", "-e", f"solana_nodes={SIZE}")
-        assert done.code == 0, done.output[-5000:]
+        assert done.code == 0, done.story
         wait_for(lambda: len(_hosts(cloud)) == SIZE, 120, f"{SIZE} hosts run")
         done = play("configure-solana", *NODES)
-        assert done.code == 0, done.output[-5000:]
+        assert done.code == 0, done.story
         (balancer,) = [one for one in cloud.status()["load_balancers"] if one["name"] == GROUP]
         host = balancer["address"].partition(":")[0]
         fleet = cls(cloud, _hosts(cloud), f"http://{host}:8899")

@@ -96,7 +96,7 @@ def test_no_more_are_ended_than_allowed(platform: Platform) -> None:
                    "--state", "idle-in-transaction", "--as", "reporting")  # fmt: skip
     wait_for(lambda: platform.alarm(ALARM) == "ALARM", 90, f"{ALARM} is red")
     run = play(PATH, *SOON, "-e", "max_ended=3", "-e", "runbook_recovery_timeout=20")
-    assert run.code != 0 and "remain: max_ended is 3" in run.output, run.output[-5000:]
+    assert run.code != 0 and "remain: max_ended is 3" in run.output, run.story
     record = platform.evidence(RUNBOOK)["runbook"]
     assert sum("ended pid" in row["what"] for row in record["actions"]) == 3
 
@@ -108,11 +108,11 @@ def test_active_queries_are_left_to_people(platform: Platform) -> None:
     slow = time.monotonic() + 12
     wait_for(lambda: time.monotonic() > slow, 20, "the queries are long")
     run = play(PATH, "-e", "query_seconds=10", "-e", "runbook_recovery_timeout=20")
-    assert run.code != 0, run.output[-5000:]
+    assert run.code != 0, run.story
     assert "long queries hold the connections" in run.output
     assert "actions" not in platform.evidence(RUNBOOK)["runbook"]
     run = play(PATH, "-e", "query_seconds=10", "-e", "end_active=true")
-    assert run.code == 0, run.output[-5000:]
+    assert run.code == 0, run.story
 
 
 def test_two_at_once_are_one(platform: Platform) -> None:
@@ -128,9 +128,9 @@ def test_two_at_once_are_one(platform: Platform) -> None:
         thread.join(timeout=300)
     codes = sorted(run.code for run in runs)
     lost = [run for run in runs if run.code]
-    assert codes[0] == 0, runs[0].output[-3000:]
+    assert codes[0] == 0, runs[0].story
     # Or it came so late that all was green by then.
-    assert all("is held by" in run.output for run in lost), lost[0].output[-3000:]
+    assert all("is held by" in run.output for run in lost), lost[0].story
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_two_at_once_are_one(platform: Platform) -> None:
 def test_wrong_inputs_are_refused(platform: Platform, given: tuple[str, ...], words: str) -> None:
     mark = platform.mark()
     run = play(PATH, *given)
-    assert run.code != 0 and words in run.output, run.output[-3000:]
+    assert run.code != 0 and words in run.output, run.story
     assert platform.mutating_since(mark) == []

@@ -33,12 +33,12 @@ def _order(platform: Platform, key: str) -> str:
 def _drill(platform: Platform, target: str) -> dict:
     mark = platform.mark()
     check = play(PATH, "-e", f"target={target}", "--check")
-    assert check.code == 0, check.output[-5000:]
+    assert check.code == 0, check.story
     assert "is planned" in check.output
-    assert platform.mutating_since(mark) == [], check.output[-3000:]
+    assert platform.mutating_since(mark) == [], check.story
     order = _order(platform, f"before-failover-{uuid.uuid4()}")
     run = play(PATH, "-e", f"target={target}")
-    assert run.code == 0, run.output[-6000:]
+    assert run.code == 0, run.story
     measured = _measured(platform)
     shown = {key: value for key, value in measured.items() if key != "curve"}
     print(f"{RUNBOOK} {target}: {shown}", flush=True)
@@ -76,7 +76,7 @@ def test_without_automatic_failover_it_is_refused(platform: Platform) -> None:
     try:
         mark = platform.mark()
         run = play(PATH, "-e", "target=cache")
-        assert run.code != 0 and "Not ready for a failover" in run.output, run.output[-5000:]
+        assert run.code != 0 and "Not ready for a failover" in run.output, run.story
         left_alone(platform, mark)
     finally:
         set_automatic(True)

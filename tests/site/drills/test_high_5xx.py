@@ -85,7 +85,7 @@ def test_a_bad_release_is_rolled_back(platform: Platform, order: str, tmp_path: 
 
     def release() -> None:
         done = play("deploy", "--limit", "trading_api", "-e", f"deploy_revision={revision}")
-        assert done.code == 0, done.output[-5000:]
+        assert done.code == 0, done.story
 
     with load(order, threads=2, pause=0.05):
         done = rehearse(
@@ -135,10 +135,10 @@ def test_exhausted_connections_are_handed_over(platform: Platform, order: str) -
         for more in (("--check",), ()):
             mark = platform.mark()
             run = play(f"runbooks/{RUNBOOK}", *WORKLOAD, *more)
-            assert "dependency" in run.output, run.output[-5000:]
-            assert "runbooks/db-connections-exhausted.yml" in run.output, run.output[-5000:]
+            assert "dependency" in run.output, run.story
+            assert "runbooks/db-connections-exhausted.yml" in run.output, run.story
             left_alone(platform, mark)
-            assert (run.code == 0) == bool(more), run.output[-5000:]
+            assert (run.code == 0) == bool(more), run.story
     finally:
         crowd.go()
     assert _definition(platform) == before

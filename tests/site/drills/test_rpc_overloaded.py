@@ -74,7 +74,7 @@ class Rpc:
 
     def deploy(self, *more: str) -> None:
         done = play("deploy", "--limit", "rpc_cache", *more)
-        assert done.code == 0, done.output[-5000:]
+        assert done.code == 0, done.story
 
 
 @dataclass
@@ -185,7 +185,7 @@ def test_who_is_spared_is_not_limited(rpc: Rpc) -> None:
         mark = rpc.platform.mark()
         spared = f'{{"spared_callers": ["ip:{rpc.prefix}.250.12"]}}'
         run = play(f"runbooks/{RUNBOOK}", "-e", spared, "--check")
-        assert run.code == 0, run.output[-5000:]
+        assert run.code == 0, run.story
         assert "limit caller" not in run.output
         assert f"caller ip:{rpc.prefix}.250.12" in run.output
         left_alone(rpc.platform, mark)

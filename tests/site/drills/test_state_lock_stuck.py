@@ -100,7 +100,7 @@ def states(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> States:
     """Bootstrapped, one stack provisioned; beside it a folder for a terraform by hand."""
     for step in (("bootstrap",), ("provision", "--limit", STACK)):
         done = play(*step)
-        assert done.code == 0, done.output[-5000:]
+        assert done.code == 0, done.story
     folder = tmp_path_factory.mktemp("by-hand")
     # The same state with another configuration: an output more, which waits for its yes.
     (folder / "main.tf").write_text(
@@ -140,11 +140,11 @@ def _provision() -> Run:
 
 
 def _expect(run: Run, code: int, *says: str) -> None:
-    assert (run.code == 0) == (code == 0), run.output[-6000:]
+    assert (run.code == 0) == (code == 0), run.story
     # The terminal's width breaks lines.
     flat = " ".join(run.output.split())
     for words in says:
-        assert words in flat, f"{words!r} is not said:\n{run.output[-6000:]}"
+        assert words in flat, f"{words!r} is not said:\n{run.story}"
 
 
 def _rehearse(states: States, *words: str) -> dict:

@@ -133,6 +133,14 @@ def test_the_log_s_last_lines_and_the_exit_code_are_said() -> None:
     assert because[1] == "its log ended with: DATABASE_HOST is not set."
 
 
+def test_a_task_that_is_still_ending_lets_those_speak_that_have_ended() -> None:
+    ending = death(EXITED, ENDED, lived=1.0)
+    for deaths in ([ending, EXIT], [EXIT, ending]):
+        found = diagnose(FRESH, deaths, NEEDS, "api", sick_tasks(FRESH))
+        assert "exit code 78" in found.pro[0]
+        assert "DATABASE_HOST is not set" in found.pro[1]
+
+
 def test_the_more_frequent_cause_is_told() -> None:
     found = diagnose(SEEN, [KILLED, PULL, PULL], NEEDS, "api", sick_tasks(SEEN))
     assert found.cause == "image"
