@@ -6,11 +6,16 @@ import time
 from datetime import datetime
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.drydock.ops.plugins.module_utils.redaction import redact
 from ansible_collections.drydock.ops.plugins.module_utils.runs import moment
 from ansible_collections.drydock.ops.plugins.module_utils.sessions import public
+from ansible_collections.drydock.ops.plugins.modules import (
+    alarm_info,
+    environment_lock,
+    runbook_journal,
+)
+from ansible_collections.drydock.ops.plugins.plugin_utils.in_process import LocalAction
 
 display = Display()
 LEASE_SECONDS = 60  # the lock is renewed this often while waiting
@@ -65,10 +70,8 @@ def measure(
     return found
 
 
-class ActionModule(ActionBase):
+class ActionModule(LocalAction):
     """See the documentation in plugins/modules/alarms_green.py."""
-
-    _requires_connection = False
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -86,12 +89,11 @@ class ActionModule(ActionBase):
                 "journal": {"type": "dict", "required": True},
             }
         )
-        self._vars = task_vars
         wanted = [one["name"] for one in want["before"] if one["state"] == "ALARM"]
         begun = renewed = time.monotonic()
         said, said_at = "", begun
         while True:
-            answer = self._call("alarm_info", {"names": want["names"], "region": want["region"]})
+            answer = self.answer(alarm_info, {"names": want["names"], "region": want["region"]})
             if answer.get("failed"):
                 return {**result, **answer}
             left = not_green(answer["alarms"], wanted)
@@ -104,7 +106,7 @@ class ActionModule(ActionBase):
                 break
             if now - renewed > LEASE_SECONDS:
                 renewed = now
-                kept = self._call("environment_lock", want["lock"])
+                kept = self.answer(environment_lock, want["lock"])
                 if kept.get("failed"):
                     return {**result, **kept}
             time.sleep(want["pause"])
@@ -112,7 +114,7 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=self._still_red(left, want["timeout"]))
             result["runbook_evidence"] = {"alarms_after": answer["alarms"]}
             return result
-        journal = self._call("runbook_journal", want["journal"])
+        journal = self.answer(runbook_journal, want["journal"])
         times = measure(want["opened"], journal.get("steps", []), want["before"], answer["alarms"])
         result.update(
             changed=False,
@@ -135,8 +137,3 @@ class ActionModule(ActionBase):
             for one in left
         )
         return f"Not green after {timeout} s: {detail}."
-
-    def _call(self, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self._execute_module(
-            module_name=f"drydock.ops.{module}", module_args=arguments, task_vars=self._vars
-        )

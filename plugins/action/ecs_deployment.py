@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.drydock.ops.plugins.modules import ecs_deployment
+from ansible_collections.drydock.ops.plugins.plugin_utils.in_process import LocalAction
 
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(LocalAction):
     """Call the module of the same name until the deployment has ended one way or the other."""
 
-    _requires_connection = False
-    module = "drydock.ops.ecs_deployment"
+    module = ecs_deployment
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         timeout = int(arguments.get("wait_timeout", 900))
-        answer = self._call(arguments, task_vars)
+        answer = self.answer(self.module, arguments)
         result.update(answer)
         host = (task_vars or {}).get("inventory_hostname", "")
         end = time.monotonic() + timeout
@@ -45,8 +45,9 @@ class ActionModule(ActionBase):
                     "raise workload.wait_timeout if its tasks need longer to start.",
                 )
                 return result
-            answer = self._call(
-                {**arguments, "phase": "observe", "deployment": answer["deployment"]}, task_vars
+            answer = self.answer(
+                self.module,
+                {**arguments, "phase": "observe", "deployment": answer["deployment"]},
             )
             # What the start said of change and difference stays; the rest is newer.
             news = (
@@ -55,8 +56,3 @@ class ActionModule(ActionBase):
             )  # fmt: skip
             result.update({key: answer[key] for key in news if key in answer})
         return result
-
-    def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return self._execute_module(
-            module_name=self.module, module_args=arguments, task_vars=task_vars
-        )

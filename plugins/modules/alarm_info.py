@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drydock.ops.plugins.module_utils.alarms import describe, summary
@@ -67,8 +69,8 @@ missing:
 """
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "region": {"type": "str", "required": True},

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -272,9 +273,9 @@ def diagnose(want: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
     texts = {"type": "list", "elements": "str", "default": []}
-    module = AnsibleModule(
+    module = make(
         argument_spec={
             "identifier": {"type": "str", "required": True},
             "max_connections": {"type": "int", "required": True},

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -272,8 +273,8 @@ def check_account(account_id: str, environment: str, region: str) -> tuple[str, 
     return caller["Arn"], []
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "environment": {"type": "str", "default": ""},
             "environments": {"type": "dict", "required": True},

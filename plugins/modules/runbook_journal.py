@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -124,8 +125,8 @@ def act(journal: Journal, operation: str, runbook: str, check: bool) -> dict[str
     return result
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "environment": {"type": "str", "required": True},
             "operation": {

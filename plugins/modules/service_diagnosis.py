@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -212,8 +213,8 @@ def answer(want: dict[str, Any], facts: ServiceFacts) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "question": {"type": "str", "choices": ["errors", "tasks"], "required": True},
             "workload": {"type": "str", "required": True},

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -84,8 +85,8 @@ def read_outputs(s3: Any, bucket: str, environment: str, stack: str) -> dict[str
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "environment": {"type": "str", "required": True},
             "bucket": {"type": "str", "required": True},

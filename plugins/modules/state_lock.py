@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -73,8 +74,8 @@ def is_left_over(info: dict[str, Any], host: str, since: str) -> bool:
     return taken_here and parse_time(str(info["Created"])) >= parse_time(since)
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "bucket": {"type": "str", "required": True},
             "table": {"type": "str", "required": True},

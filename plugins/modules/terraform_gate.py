@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,8 @@ def state_now(backend_config: dict[str, Any], region: str) -> dict[str, Any] | N
     return json.loads(answer["Body"].read())
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "plan_file": {"type": "path", "required": True},
             "seal": {"type": "dict", "required": True},

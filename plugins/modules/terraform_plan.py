@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,8 +266,8 @@ def cost_change(plan: dict[str, Any], want: dict[str, Any]) -> str:
         return f"unknown: {error}"
 
 
-def main() -> None:
-    module = AnsibleModule(
+def main(make: Callable[..., Any] = AnsibleModule) -> None:
+    module = make(
         argument_spec={
             "stack": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True},
@@ -289,11 +290,9 @@ def main() -> None:
     )
     want = module.params
     planned_at = datetime.now(UTC).isoformat(timespec="seconds")
-    # At -vvv Ansible prints a module's arguments: the values may be secret, their names are not.
-    invocation = {"module_args": {**want, "variables": sorted(want["variables"])}}
 
     def fail(message: str, locked: bool = False) -> None:
-        module.fail_json(msg=message, invocation=invocation, planned_at=planned_at, locked=locked)
+        module.fail_json(msg=message, planned_at=planned_at, locked=locked)
 
     if not Path(want["project_path"]).is_dir():
         fail(f"Stack {want['stack']}: its folder {want['project_path']} does not exist.")
@@ -355,7 +354,6 @@ def main() -> None:
         cost=cost,
         evidence=[f"plan: {summary['sentence']}"] if has_changes else [],
         diff={"prepared": "\n".join(summary["lines"]) + "\n"} if has_changes else {},
-        invocation=invocation,
         **summary,
     )
 

@@ -130,17 +130,6 @@ def test_data_is_taken_away_only_with_a_budget_and_a_reason(cloud, stack):
     assert any('this["one"]' in note for note in notes)
 
 
-def test_a_plan_from_before_somebody_else_applied_is_refused(cloud, stack, tmp_path_factory):
-    s3 = cloud.client("s3")
-    state = json.loads(s3.get_object(Bucket=BUCKET, Key="local/gate.tfstate")["Body"].read())
-    folder = next(iter(tmp_path_factory.getbasetemp().glob("gate*")))
-    (folder / "later.tfstate").write_text(json.dumps({**state, "serial": state["serial"] + 1}))
-    code, said, changed = stack("stale", logs=["two", "three"])
-    assert code != 0
-    assert f"serial {state['serial']} then, {state['serial'] + 1} now" in said
-    assert changed == []
-
-
 def _lock(cloud, host):
     """Locks the state as a terraform of a host would that is started after the run was."""
     info = {
@@ -176,3 +165,14 @@ def test_a_plan_that_meets_another_s_lock_is_refused(cloud, stack):
     assert changed == []
     assert _locked(cloud)
     cloud.client("dynamodb").delete_item(TableName=TABLE, Key=LOCK)
+
+
+def test_a_plan_from_before_somebody_else_applied_is_refused(cloud, stack, tmp_path_factory):
+    s3 = cloud.client("s3")
+    state = json.loads(s3.get_object(Bucket=BUCKET, Key="local/gate.tfstate")["Body"].read())
+    folder = next(iter(tmp_path_factory.getbasetemp().glob("gate*")))
+    (folder / "later.tfstate").write_text(json.dumps({**state, "serial": state["serial"] + 1}))
+    code, said, changed = stack("stale", logs=["two", "three"])
+    assert code != 0
+    assert f"serial {state['serial']} then, {state['serial'] + 1} now" in said
+    assert changed == []

@@ -1,0 +1,12 @@
+"""Action plugin: service_diagnosis without a process of its own."""
+
+from __future__ import annotations
+
+from ansible_collections.drydock.ops.plugins.modules import service_diagnosis
+from ansible_collections.drydock.ops.plugins.plugin_utils.in_process import InProcess
+
+
+class ActionModule(InProcess):
+    """See the documentation in plugins/modules/service_diagnosis.py."""
+
+    module = service_diagnosis
