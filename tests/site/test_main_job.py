@@ -265,6 +265,36 @@ def test_a_new_revision_under_load_loses_no_request(site, tmp_path):
     assert after["rolloutState"] == "COMPLETED"
 
 
+def test_a_release_is_rolled_back_under_load_and_nothing_is_built(site):
+    page = requests.get(f"{site.url}/", timeout=5).text
+    assert "rolled-" in page  # what the test before has released
+    current = site.primary("hello")["taskDefinition"].rpartition("/")[2]
+    built, mark = _images(site), site.mark()
+    rehearsed = play("rollback", "--limit", "hello", "--check")
+    assert rehearsed.code == 0, rehearsed.story
+    assert f" instead of {current}, its configuration included" in rehearsed.output
+    assert site.changes_since(mark) == []
+    for limit, to, says in (
+        ("hello", current, f"{current} is what runs now"),
+        ("hello", "99999", "No deployment of 99999 is known"),
+        ("workloads", "", "A roll back is of one workload"),
+    ):
+        refused = play("rollback", "--limit", limit, "-e", f"rollback_to={to}")
+        assert refused.code != 0 and says in " ".join(refused.output.split()), refused.story
+    assert site.changes_since(mark) == []
+    with load(f"{site.url}/", f"{site.url}/api/trading/instruments/SOL-USD") as traffic:
+        begun = time.monotonic()
+        done = play("rollback", "--limit", "hello")
+        print(f"rolled back in {time.monotonic() - begun:.0f} s")
+        wait_for(lambda: traffic.total > 500, 20, "load goes on over the earlier release")
+    assert done.code == 0, done.story
+    assert traffic.failures == []
+    assert "rolled-" not in requests.get(f"{site.url}/", timeout=5).text
+    assert site.primary("hello")["rolloutState"] == "COMPLETED"
+    assert _images(site) == built
+    assert "RegisterTaskDefinition" not in " ".join(site.changes_since(mark))
+
+
 def test_an_image_that_exits_at_once_is_rolled_back_and_fails_the_play(site, tmp_path):
     served = requests.get(f"{site.url}/", timeout=5).text
     path = "apps/hello/Dockerfile"

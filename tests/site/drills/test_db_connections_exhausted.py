@@ -57,7 +57,7 @@ def test_a_leak_by_another_role_is_ended_and_the_workload_left_alone(platform: P
         ),
         says=("sessions of role reporting from elsewhere are leaked: idle in transaction",),
         shows=("-pid ",),
-        mending=10,
+        mending=20,
     )
     ended = _ended(done)
     assert ended and all("of reporting from elsewhere" in text for text in ended)
@@ -84,7 +84,7 @@ def test_idle_sessions_of_the_workloads_own_role_are_ended(platform: Platform) -
         ),
         says=("from elsewhere are leaked: idle for long",),
         shows=("-pid ",),
-        mending=10,
+        mending=20,
     )
     ended = _ended(done)
     assert ended and all("as batch" in text and "trading_api" not in text for text in ended)

@@ -55,7 +55,7 @@ def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
             alarm="trading_api-latency",
             inject=crowd.come,
             says=("overload", "run 4 tasks instead of 2"),
-            mending=25,
+            mending=35,
         )
     finally:
         crowd.go()
@@ -97,7 +97,7 @@ def test_a_bad_release_is_rolled_back(platform: Platform, order: str, tmp_path: 
             says=("bad_deploy", f"run {before} instead of"),
             # What the bad revision has of its own is in the difference of both.
             shows=(revision,),
-            mending=25,
+            mending=35,
         )
     assert _definition(platform) == before
     _one_action(done, "run " + before)
@@ -114,7 +114,7 @@ def test_a_task_that_fails_alone_is_replaced(platform: Platform, order: str) -> 
             alarm="trading_api-5xx",
             inject=lambda: platform.fault("errors", "trading_api", "--tasks", "1"),
             says=("sick_tasks", "stop task"),
-            mending=25,
+            mending=35,
         )
     # One was replaced, not more.
     assert len(before & {task["id"] for task in platform.tasks("trading_api")}) == len(before) - 1

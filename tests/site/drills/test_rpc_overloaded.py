@@ -162,7 +162,7 @@ def test_one_caller_who_takes_all_is_limited(rpc: Rpc) -> None:
             ),
             says=("one caller takes", f"limit caller ip:{rpc.caller}"),
             shows=("+CALLER_LIMITS",),
-            mending=40,
+            mending=50,
         )
         # The crowd is still there, and the nodes are asked for a part of what it wants.
         limits = json.loads(rpc.settings()["CALLER_LIMITS"])

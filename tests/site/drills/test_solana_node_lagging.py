@@ -12,7 +12,7 @@ from .fleet import NODES, Fleet
 RUNBOOK = "solana-node-lagging"
 GIVEN = (*NODES, "-e", "catch_up_minutes=5")
 ALARM = "solana-node-unhealthy"
-MENDING = 75
+MENDING = 85
 
 
 @pytest.fixture
