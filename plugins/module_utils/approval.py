@@ -101,12 +101,15 @@ def problem(plans: Sequence[Mapping[str, Any]]) -> str:
     bad = sorted(one["stack"] for one in plans if one.get("error") or one.get("refusals"))
     if bad:
         return f"{' and '.join(bad)} can't be applied as planned: mend that and plan again."
-    waiting = sorted(one["stack"] for one in plans if one.get("missing"))
+    waiting = [
+        f"{one['stack']} waits for {' and '.join(one['missing'])}"
+        for one in sorted(plans, key=lambda one: one["stack"])
+        if one.get("missing")
+    ]
     if waiting:
         return (
-            f"{' and '.join(waiting)} can't be planned before what they need is provisioned, so "
-            "that nothing approved would cover them. Plan, approve and apply wave by wave, with "
-            "--limit for the stacks that can be planned."
+            f"{', '.join(waiting)}: what can't be planned yet is covered by no approval. Plan, "
+            "approve and apply wave by wave, with --limit for the stacks that can be planned."
         )
     return ""
 
