@@ -164,7 +164,7 @@ def note(plans: Sequence[Mapping[str, Any]], environment: str) -> str:
             f"**Approval:** `{given}`\n\n"
             "`playbooks/provision.yml -e approved_plan=…` applies these changes and no others.\n"
         )
-    return f"**No approval:** {problem(plans) or 'nothing would change.'}\n"
+    return f"**No approval:** {problem(plans) or 'provision.yml would change nothing.'}\n"
 
 
 def main() -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,5 +176,43 @@ def test_what_cannot_be_planned_whole_is_not_approved() -> None:
 
 def test_an_empty_plan_needs_no_approval() -> None:
     assert approval([SAME], "dev") == ""
-    assert note([SAME], "dev") == "**No approval:** nothing would change.\n"
+    assert note([SAME], "dev") == "**No approval:** provision.yml would change nothing.\n"
     assert "nothing would change any more" in refusal("", [SAME], "dev")
+
+
+def test_a_stack_is_planned_and_only_the_digest_is_left(tmp_path: Path) -> None:
+    stack, data = tmp_path / "stack", tmp_path / "data"
+    stack.mkdir()
+    (stack / "main.tf").write_text("""
+terraform {
+  backend "local" {}
+}
+variable "secret" {
+  sensitive = true
+}
+resource "terraform_data" "this" {
+  input = var.secret
+}
+""")
+    program = Path(__file__).resolve().parents[3] / "plugins/module_utils/approval.py"
+
+    def digested(**variables: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, program], text=True, capture_output=True, check=False,
+            cwd=program.parents[2], input=json.dumps({
+                "stack": "sample", "environment": "dev", "project_path": str(stack),
+                "data_dir": str(data), "cli_config": "", "variables": variables,
+                "backend_config": {"path": str(tmp_path / "state")},
+            }),
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    one, again, other = (digested(secret=word) for word in ("hunter2", "hunter2", "hunter3"))
+    assert one[0] == 0, one
+    assert len(one[1].strip()) == 64
+    assert one == again
+    assert other[0] == 0 and other[1] != one[1]
+    assert list((data / "plans").iterdir()) == []
+    code, _, said = digested()
+    assert code == 1
+    assert "Stack sample of dev" in said
