@@ -40,11 +40,12 @@ clean: down ## down, and also the images, caches and tools
 test: setup ## All layers: the quick ones first, then the site beside all others
 	@python scripts/test_layers.py $(BESIDE)
 
-lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), terraform fmt, checkov
+lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zizmor, terraform fmt, checkov
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
 	ansible-lint --offline --profile production
+	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform
 	@test -x .drydock/venvs/checkov/bin/checkov || { \
 	  python -m venv .drydock/venvs/checkov && uv pip install --quiet --require-hashes \

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils import gate, gate_seal, prices, terraform
+from ansible_collections.drydock.ops.plugins.module_utils import (
+    approval,
+    gate,
+    gate_seal,
+    prices,
+    terraform,
+)
 from ansible_collections.drydock.ops.plugins.module_utils.plans import summarise
 
 DOCUMENTATION = r"""
@@ -117,6 +123,12 @@ counts:
   returned: success
 sentence:
   description: The counts in words.
+  type: str
+  returned: success
+changes:
+  description:
+    - SHA-256 of what would change, the same for the same changes on another day
+      (plugins/module_utils/approval.py); empty where nothing would, or where the gate refuses.
   type: str
   returned: success
 lines:
@@ -312,7 +324,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
     plan_file = Path(name)
     keep = False
     summary: dict[str, Any] = summarise({})
-    judgement, refusals, seal, cost = gate.Judgement(), [], {}, ""
+    judgement, refusals, seal, cost, changes = gate.Judgement(), [], {}, "", ""
     try:
         planner.init()
         has_changes = planner.plan(plan_file)
@@ -324,6 +336,10 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
                 want["allow_destroy"].strip(), want["allow_destroy_reason"].strip()
             )
             cost = cost_change(plan, want) if want["costs"] else ""
+            if not refusals:
+                lineage, serial = gate_seal.state_of(plan_file)
+                # What has no state yet gets another lineage with each plan.
+                changes = approval.digest(plan, lineage if serial else "")
         keep = has_changes and want["keep"] and not module.check_mode and not refusals
         if keep:
             seal = gate_seal.make(
@@ -352,6 +368,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
         losses=[asdict(one) for one in judgement.losses],
         seal=seal,
         cost=cost,
+        changes=changes,
         evidence=[f"plan: {summary['sentence']}"] if has_changes else [],
         diff={"prepared": "\n".join(summary["lines"]) + "\n"} if has_changes else {},
         **summary,
