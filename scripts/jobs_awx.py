@@ -17,9 +17,9 @@ Objects = dict[str, list[dict[str, Any]]]
 def objects(project: Path, found: Definitions) -> Objects:
     """All objects of the controller, by module, in the order in which they can be made.
 
-    Each has ``label``, ``arguments`` of the module, and ``needs``: "endpoint/name" of the objects that
-    the module looks up. What holds a secret has ``itself``, as others need it, and ``variables``: names
-    in the environment whose values belong into its arguments.
+    Each has ``label``, ``arguments`` of the module, and ``needs``: "endpoint/name" of the objects
+    that the module looks up. What holds a secret has ``itself``, as others need it, and
+    ``variables``: names in the environment whose values belong into its arguments.
     """
     controller = yaml.safe_load((project / "awx/controller.yml").read_text())
     organization = controller["organization"]

@@ -52,8 +52,14 @@ def apply(
     )
 
 
-def _with_all(jobs: dict[str, Any]) -> dict[str, Any]:
-    return {**jobs["change"], "approval": ["dev"], "schedules": jobs["look"]["schedules"]}
+_STEPS = [
+    {"approval": "Go on", "environments": ["dev", "prod"]},
+    {"job": "change", "values": {"check": False}},
+]
+
+
+def _with_schedule(jobs: dict[str, Any]) -> dict[str, Any]:
+    return {**jobs["change"], "schedules": jobs["look"]["schedules"]}
 
 
 @pytest.fixture
@@ -66,10 +72,10 @@ def project(small: Path) -> Path:
     text = path.read_text().replace("environments: [dev, staging, prod]", "environments: [dev]")
     start = text.index("  nodes:")
     path.write_text(text[:start] + text[text.index("# How long an approval") :])
-    # One job that changes something, asks for an approval and runs by itself: every kind of object.
-    write(small, "playbooks", lambda jobs: {"change": _with_all(jobs)})
-    for name in ("runbooks", "workflows"):
-        write(small, name, lambda _: {})
+    # As few as show every kind of object: a module takes most of a second.
+    write(small, "playbooks", lambda jobs: {"change": _with_schedule(jobs)})
+    write(small, "runbooks", lambda _: {})
+    write(small, "workflows", lambda found: {"both": {**found["both"], "steps": _STEPS}})
     for name in ("playbooks/look.yml", "runbooks/mend.yml"):
         (small / name).unlink()
     return small
@@ -92,11 +98,12 @@ def test_applied_and_applied_again(project: Path, controller: Controller) -> Non
     shown = [question[key] for key in ("type", "min", "max", "default")]
     assert shown == ["integer", 1, 9, 1]
     nodes = controller.named("workflow_job_template_nodes")
-    assert [one.get("job_type") for one in nodes.values()] == ["check", None, "run"]
+    assert list(nodes) == ["1-approval", "2-change"]
+    assert nodes["2-change"]["job_type"] == "run"
     approval = controller.objects["workflow_approval_templates"]
-    assert nodes["2-approval"]["unified_job_template"] in approval
-    for first, second in (("1-change", "2-approval"), ("2-approval", "3-change")):
-        assert controller.lists[nodes[first]["id"], "success_nodes"] == [nodes[second]["id"]]
+    assert nodes["1-approval"]["unified_job_template"] in approval
+    after = controller.lists[nodes["1-approval"]["id"], "success_nodes"]
+    assert after == [nodes["2-change"]["id"]]
     schedule = controller.named("schedules")["dev change daily"]
     assert (schedule["unified_job_template"], schedule["extra_data"]) == (job["id"], {"size": 2})
 
