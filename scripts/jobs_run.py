@@ -135,7 +135,6 @@ def start(
     folders = ["", *job.inventories]
     print(f"jobs: {job.name} on {environment}{' (rehearsal)' if check else ''}: {private}")
     _tell(found, job, environment, "started")
-    # ansible-runner writes its command and environment to disk, and of values only env/extravars.
     result = runner(
         private_data_dir=str(private),
         project_dir=str(project),
@@ -148,8 +147,11 @@ def start(
             "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
-        settings={"job_timeout": job.timeout_minutes * 60, "suppress_env_files": False},
+        settings={"job_timeout": job.timeout_minutes * 60},
     )
+    # ansible-runner writes down the environment that it had, credentials and all.
+    for path in private.glob("artifacts/*/command"):
+        path.unlink()
     if result.status == "timeout":
         print(f"jobs: {job.name} was ended after {job.timeout_minutes} minutes", file=sys.stderr)
     code = int(result.rc)

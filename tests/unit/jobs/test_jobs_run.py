@@ -46,8 +46,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_job_runs_and_returns_its_exit_code(
-    small: Path, home: Path, told: list[str], capfd: pytest.CaptureFixture
+    small: Path,
+    home: Path,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture,
 ) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
     assert jobs.main(["run", "change", "dev", "size=3"], small) == 0
     assert "check=True size=3" in capfd.readouterr().out
     assert told == []
@@ -58,6 +63,9 @@ def test_a_job_runs_and_returns_its_exit_code(
     runs = list((home / "jobs/dev/change").iterdir())
     assert len(runs) == 2
     assert all(run.stat().st_mode & 0o077 == 0 for run in runs)
+    kept = [path for run in runs for path in run.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if b"hush-hush" in path.read_bytes()]
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, *codes: int) -> list[tuple[str, dict[str, Any]]]:
