@@ -15,7 +15,10 @@ BESIDE := DRYDOCK_HOME='$(CURDIR)/.drydock/beside' DRYDOCK_PORT=4576 DRYDOCK_REG
 # What `make test` has no time for yet (CI ends at 90 minutes): run by test-solana.
 SOLANA_DRILLS := $(addprefix tests/site/drills/test_,solana_fleet.py solana_node_lagging.py rpc_overloaded.py)
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site test-solana docs lock
+# Whole playbooks against stand-ins of AWX, AWS and terraform: minutes, so not with what takes seconds.
+PLAYS := tests/unit/jobs/test_awx_apply.py tests/unit/workflows/test_approved_plan.py
+
+.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site test-solana docs lock jobs job timers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +43,14 @@ clean: down ## down, and also the images, caches and tools
 test: setup ## All layers: the quick ones first, then the site beside all others
 	@python scripts/test_layers.py $(BESIDE)
 
-lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zizmor, terraform fmt, checkov
+lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zizmor, terraform fmt, jobs, checkov
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
 	ansible-lint --offline --profile production
 	zizmor --offline --quiet .github
 	terraform fmt -check -recursive terraform
+	python scripts/jobs.py check
 	@test -x .drydock/venvs/checkov/bin/checkov || { \
 	  python -m venv .drydock/venvs/checkov && uv pip install --quiet --require-hashes \
 	    --python .drydock/venvs/checkov/bin/python --requirement requirements-checkov.txt; }
@@ -55,7 +59,7 @@ lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zi
 test-unit: setup ## Layer 2 (seconds): Python without containers
 	@# The embedded cloud mends moto for a whole process; other tests want it as it is.
 	$(PYTEST) --numprocesses=2 tests/unit/drydock
-	$(PYTEST) --numprocesses=2 tests/unit --ignore=tests/unit/drydock
+	$(PYTEST) --numprocesses=2 tests/unit --ignore=tests/unit/drydock $(PLAYS:%=--ignore=%)
 
 test-terraform: setup ## Layer 3: validate every stack, terraform test with a mocked provider
 	python scripts/terraform_tests.py
@@ -64,7 +68,7 @@ test-apps: setup ## Layer 4: the workloads' own tests, on a real PostgreSQL and 
 	python scripts/app_tests.py
 
 test-roles: setup ## Layer 5: every wrong input stops with a sentence; the Solana role on Debian 12 and 13 (molecule)
-	$(PYTEST) --numprocesses=2 tests/roles
+	$(PYTEST) --numprocesses=2 tests/roles $(PLAYS)
 	python scripts/role_tests.py
 
 test-platform: setup ## Layer 6: the embedded cloud, part by part
@@ -85,6 +89,15 @@ test-solana: setup ## Beside make test (40 minutes): the fleet of Solana nodes c
 
 docs: setup ## Write the runbooks' pages and index from their metadata
 	python scripts/runbook_docs.py
+
+jobs: setup ## The jobs, and the fields that each can be given
+	@python scripts/jobs.py list
+
+job: setup ## Run a job or workflow: make job NAME=drift ENV=local ARGS='field=value …'
+	@python scripts/jobs.py run '$(NAME)' '$(ENV)' $(ARGS)
+
+timers: setup ## Write systemd timers for the jobs' schedules: make timers ENV=dev
+	@python scripts/jobs.py timers '$(ENV)'
 
 lock: ## Pin again what requirements*.in name (uv, with hashes, no index address)
 	for file in requirements requirements-uv requirements-checkov; do \

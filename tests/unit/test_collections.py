@@ -11,7 +11,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 # A module, filter or plugin of another collection, by its full name.
 _NAME = re.compile(
-    r"(?<![\w./])((?:amazon|ansible|community|containers)\.(?!builtin\b)\w+)\.[a-z]\w+"
+    r"(?<![\w./])((?:amazon|ansible|awx|community|containers)\.(?!builtin\b)\w+)\.[a-z]\w+"
 )
 
 
