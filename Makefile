@@ -16,7 +16,7 @@ BESIDE := DRYDOCK_HOME='$(CURDIR)/.drydock/beside' DRYDOCK_PORT=4576 DRYDOCK_REG
 SOLANA_DRILLS := $(addprefix tests/site/drills/test_,solana_fleet.py solana_node_lagging.py rpc_overloaded.py)
 
 # Whole playbooks against stand-ins of AWX, AWS and terraform: minutes, so not with what takes seconds.
-PLAYS := tests/unit/jobs/test_awx_apply.py tests/unit/workflows/test_approved_plan.py
+PLAYS := tests/unit/awx/test_awx_apply.py tests/unit/workflows/test_approved_plan.py
 
 .PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site test-solana docs lock jobs job timers
 

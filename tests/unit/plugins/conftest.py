@@ -1,22 +1,17 @@
-"""The project's collection made importable, and AWS played by moto in this process."""
+"""AWS played by moto in this process."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from ansible.plugins.loader import init_plugin_loader
 from moto import mock_aws
 
-PROJECT = Path(__file__).resolve().parents[3]
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-
-init_plugin_loader([str(PROJECT / "collections")])
 
 
 @pytest.fixture

@@ -13,13 +13,9 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from ansible.plugins.loader import init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
 from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parents[3]
-if not AnsibleCollectionConfig.collection_finder:  # tests/unit/plugins have one, too
-    init_plugin_loader([str(PROJECT / "collections")])
 GITHUB = PROJECT / ".github"
 BUCKET = "drydock-local-tfstate-123456789012"
 TABLE = "drydock-local-tflock"
