@@ -28,6 +28,24 @@ def test_a_plan_for_review_says_what_would_change_and_changes_nothing(site: Site
     assert "aws_cloudwatch_log_group" not in report.read_text()
 
 
+def test_only_what_was_approved_is_applied(site: Site) -> None:
+    """What was approved is 14 days; an inventory that says 30 since then is not."""
+    approval = site.cloud.settings.home / "plans/local.approval"
+    assert play("plan", "--limit", "foundation", "-e", "log_retention_days=14").code == 0
+    approved = ("--limit", "foundation", "-e", f"approved_plan={approval.read_text()}")
+    mark = site.mark()
+    other = play("provision", *approved, "-e", "log_retention_days=30")
+    assert other.code != 0, other.story
+    assert "foundation would change otherwise" in " ".join(other.output.split())
+    assert site.changes_since(mark) == []
+    done = play("provision", *approved, "-e", "log_retention_days=14")
+    assert done.code == 0, done.story
+    assert done.changed["foundation"] > 0
+    again = play("provision", *approved, "-e", "log_retention_days=14")
+    assert again.code != 0 and "nothing would change any more" in " ".join(again.output.split())
+    assert play("provision", "--limit", "foundation").code == 0
+
+
 def test_data_is_not_lost_without_a_budget_and_a_reason(site: Site) -> None:
     """A database of another name is another database."""
     mark = site.mark()
