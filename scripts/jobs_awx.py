@@ -6,7 +6,7 @@ from typing import Any
 
 import jobs_survey as survey
 import yaml
-from jobs_definitions import Definitions, Job, Workflow
+from jobs_definitions import Definitions, Job
 
 # A survey's question types by the fields' types; with choices they are multiplechoice.
 _QUESTIONS = {"str": "text", "list": "text", "int": "integer", "float": "float"}
@@ -174,7 +174,8 @@ class _Environment:
             self._job(job)
         for workflow in self.found.workflows.values():
             if self.name in workflow.environments:
-                self._workflow(workflow.name, workflow.description, _steps(workflow, self.name))
+                steps = workflow.steps_of(self.name)
+                self._workflow(workflow.name, workflow.description, steps)
         for job in jobs:
             for schedule in job.schedules:
                 if self.name in schedule.environments:
@@ -320,7 +321,3 @@ class _Environment:
             )
         for identifier, after in pairwise(names):
             self._add("link", {**base, "identifier": identifier, "success_nodes": [after]}, itself)
-
-
-def _steps(workflow: Workflow, environment: str) -> list[dict[str, Any]]:
-    return workflow.steps_of(environment)

@@ -6,6 +6,7 @@ said in `notes`; it must not keep a diagnosis from being made.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -40,6 +41,20 @@ LOG_LINES = 1000  # newest of each task
 MOST_TASKS = 10  # whose logs are read
 MOST_RELEASES = 10  # whose share of errors is asked for
 ENOUGH_REQUESTS = 20  # for a share of errors to say how well a release served
+# What a module that asks about a service is told of it; `period` besides.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "workload": {"type": "str", "required": True},
+    "command": {"type": "str", "required": True},
+    "cluster": {"type": "str", "required": True},
+    "service": {"type": "str", "required": True},
+    "target_group_arn": {"type": "str", "required": True},
+    "target_group_suffix": {"type": "str", "required": True},
+    "load_balancer": {"type": "str", "required": True},
+    "repository_url": {"type": "str", "required": True},
+    "repository_name": {"type": "str", "required": True},
+    "database": {"type": "dict", "default": {}},
+    "region": {"type": "str", "required": True},
+}
 
 
 def _epoch(moment: datetime | None) -> float:
@@ -56,9 +71,10 @@ class ServiceFacts:
     """
 
     def __init__(self, clients: Callable[[str], Any], want: Mapping[str, Any], at: float) -> None:
-        self.clients, self.want, self.at, self.notes = clients, want, at, list[str]()
+        self.want, self.at, self.notes = want, at, list[str]()
+        self.clients = functools.cache(clients)  # to make one reads a service's whole model
         self.period = want["period"]
-        self.ecs = clients("ecs")
+        self.ecs = self.clients("ecs")
         self.service = Service(self.ecs, want["cluster"], want["service"])
         self._definitions: dict[str, dict[str, Any]] = {}
 

@@ -16,7 +16,10 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import DeploymentFailed
 from ansible_collections.drydock.ops.plugins.module_utils.rollback import NoTarget, choose
 from ansible_collections.drydock.ops.plugins.module_utils.runs import moment
-from ansible_collections.drydock.ops.plugins.module_utils.service_facts import ServiceFacts
+from ansible_collections.drydock.ops.plugins.module_utils.service_facts import (
+    ARGUMENTS,
+    ServiceFacts,
+)
 
 DOCUMENTATION = r"""
 module: rollback_target
@@ -60,19 +63,9 @@ sentence: {description: What would be done and why that one., type: str, returne
 def main(make: Callable[..., Any] = AnsibleModule) -> None:
     module = make(
         argument_spec={
+            **ARGUMENTS,
             "to": {"type": "str", "default": ""},
-            "workload": {"type": "str", "required": True},
-            "command": {"type": "str", "required": True},
-            "cluster": {"type": "str", "required": True},
-            "service": {"type": "str", "required": True},
-            "target_group_arn": {"type": "str", "required": True},
-            "target_group_suffix": {"type": "str", "required": True},
-            "load_balancer": {"type": "str", "required": True},
-            "repository_url": {"type": "str", "required": True},
-            "repository_name": {"type": "str", "required": True},
-            "database": {"type": "dict", "default": {}},
             "period": {"type": "int", "required": True},
-            "region": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )

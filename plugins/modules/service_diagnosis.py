@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,7 +19,10 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import DeploymentFailed
 from ansible_collections.drydock.ops.plugins.module_utils.observation import Observation
 from ansible_collections.drydock.ops.plugins.module_utils.runs import moment
-from ansible_collections.drydock.ops.plugins.module_utils.service_facts import ServiceFacts
+from ansible_collections.drydock.ops.plugins.module_utils.service_facts import (
+    ARGUMENTS,
+    ServiceFacts,
+)
 
 DOCUMENTATION = r"""
 module: service_diagnosis
@@ -216,28 +218,18 @@ def answer(want: dict[str, Any], facts: ServiceFacts) -> dict[str, Any]:
 def main(make: Callable[..., Any] = AnsibleModule) -> None:
     module = make(
         argument_spec={
+            **ARGUMENTS,
             "question": {"type": "str", "choices": ["errors", "tasks"], "required": True},
-            "workload": {"type": "str", "required": True},
-            "command": {"type": "str", "required": True},
-            "cluster": {"type": "str", "required": True},
-            "service": {"type": "str", "required": True},
-            "target_group_arn": {"type": "str", "required": True},
-            "target_group_suffix": {"type": "str", "required": True},
-            "load_balancer": {"type": "str", "required": True},
-            "repository_url": {"type": "str", "required": True},
-            "repository_name": {"type": "str", "required": True},
-            "database": {"type": "dict", "default": {}},
             "max_share": {"type": "float", "default": 0.5},
             "period": {"type": "int", "default": 60},
-            "region": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
     require_boto3(module)
     want = module.params
     try:
-        clients = functools.cache(lambda service: client(service, want["region"]))
-        result = answer(want, ServiceFacts(clients, want, time.time()))
+        facts = ServiceFacts(lambda service: client(service, want["region"]), want, time.time())
+        result = answer(want, facts)
     except DeploymentFailed as error:
         module.fail_json(msg=str(error))
     except Exception as error:

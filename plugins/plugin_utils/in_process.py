@@ -75,11 +75,18 @@ class LocalAction(ActionBase):
 
     _requires_connection = False
 
-    def answer(self, module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Run a module's main() with the task's environment and check mode; return its result."""
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Put this process, which has no other task, into the task's environment."""
+        result = super().run(tmp, task_vars)
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         os.environ.update({name: str(value) for name, value in environment.items()})
+        return result
+
+    def answer(self, module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Run a module's main() in the task's check mode; return its result."""
         local = LocalModule(arguments, check_mode=bool(self._task.check_mode))
         try:
             module.main(local.make)
