@@ -88,7 +88,8 @@ class DatabaseMeter(Controller):
         if seen is None or not member.watch.fresh:
             return
         self._put(cluster, "DatabaseConnections", seen.sessions, "Count")
-        if seen.recovering:
+        # A promoted standby says that it recovers until its promotion is through; it is no replica.
+        if seen.recovering and database.source:
             self._put(cluster, "ReplicaLag", seen.lag, "Seconds")
         with suppress(OSError, KeyError):  # the container has just gone
             group = Cgroup.of(seen.pid)
