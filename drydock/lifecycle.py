@@ -306,6 +306,8 @@ def sweep(settings: Settings, say: Say) -> None:
     else:
         left = [part.name for part in podman.parts()] + [net["name"] for net in podman.networks()]
         raise DrydockError(f"These can't be removed: {', '.join(left) or 'parts of other clouds'}.")
+    if left := podman.remove_bridges():
+        say(f"removed {left} bridges of networks that are gone")
     # Not those of another cloud that lives in a folder of this one's, as the tests' second does.
     if loops := disks.detach(settings.home, spare=alive):
         say(f"detached {loops} disks of instances")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drydock import bridges
 from drydock.errors import DrydockError
 from drydock.settings import Settings
 
@@ -272,6 +273,14 @@ class Podman:
             f"--label={HOME_LABEL}={self.settings.home}",
             name,
         )
+        if interface := self._interface(name):
+            bridges.note(self.settings.path("bridges"), interface, subnet)
+
+    def _interface(self, network: str) -> str:
+        """A network's bridge on the machine."""
+        inspected = self.command("network", "inspect", network, check=False)
+        rows = json.loads(inspected.stdout or "[]") if not inspected.code else []
+        return rows[0].get("network_interface", "") if rows else ""
 
     def _pin_bridge(self, network: str) -> None:
         """Keeps a network's gateway at one hardware address.
@@ -281,9 +290,7 @@ class Podman:
         had expired, none of them could answer the machine.
         """
         if network not in self._bridges:
-            inspected = self.command("network", "inspect", network, check=False)
-            rows = json.loads(inspected.stdout or "[]") if not inspected.code else []
-            self._bridges[network] = rows[0].get("network_interface", "") if rows else ""
+            self._bridges[network] = self._interface(network)
         bridge = Path("/sys/class/net") / (self._bridges[network] or "none")
         with contextlib.suppress(OSError):  # its last container has just gone
             if (bridge / "addr_assign_type").read_text().strip() != _SET_BY_USER:
@@ -297,6 +304,11 @@ class Podman:
     def remove_network(self, name: str) -> None:
         self.command("network", "rm", "--force", name, check=False)
         self._bridges.pop(name, None)
+
+    def remove_bridges(self) -> int:
+        """Removes the bridges of networks that are gone; says how many there were."""
+        known = {one["subnet"] for row in self.networks() for one in row["subnets"]}
+        return bridges.take_down(self.settings.path("bridges"), known)
 
     # --- images ----------------------------------------------------------------
 

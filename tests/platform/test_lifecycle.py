@@ -144,6 +144,34 @@ def test_up_cleans_what_a_machine_that_lost_power_left(other):
     assert _left(other) == NOTHING
 
 
+def test_down_takes_a_bridge_that_podman_has_forgotten(other):
+    """Whatever starts while its network is removed leaves the bridge, and no network."""
+    podman = _start_with_a_part(other)
+    (network,) = podman.networks()
+    (subnet,) = [one["subnet"] for one in network["subnets"]]
+    bridge = Path("/sys/class/net") / network["network_interface"]
+    (part,) = podman.parts("task")
+    os.kill(_gateway_pid(other), signal.SIGKILL)
+    assert subnet in _rules()
+    forgotten = Path("/etc/containers/networks") / f"{network['name']}.json"
+    forgotten.unlink()
+    podman.remove(part.name)
+    wait_for(lambda: not any((bridge / "brif").iterdir()), 10, "the part is gone")
+    assert podman.networks() == []
+    assert subnet in _rules()
+
+    down = _drydock(other, "down")
+    assert "removed 1 bridges" in down.stdout, down.stderr
+    assert not bridge.exists()
+    assert subnet not in _rules()
+    assert _left(other) == NOTHING
+
+
+def _rules() -> str:
+    """The machine's packet filter, of all tables."""
+    return subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
+
+
 def test_the_cloud_of_a_deleted_folder_is_cleaned_by_another(other, cloud):
     _start_with_a_part(other)
     os.kill(_gateway_pid(other), signal.SIGKILL)
