@@ -81,7 +81,7 @@ test-frame: setup
 
 # One platform serves all of it: the main job, then the drills, then the way back.
 test-site: setup
-	$(PYTEST) tests/site/test_main_job.py tests/site/test_operations.py tests/site/drills tests/site/test_destroy.py \
+	$(PYTEST) tests/site/test_main_job.py tests/site/test_operations.py tests/site/test_jobs.py tests/site/drills tests/site/test_destroy.py \
 	  $(SOLANA_DRILLS:%=--ignore=%)
 
 test-solana: setup ## Beside make test (40 minutes): the fleet of Solana nodes configured and upgraded, and its runbooks' drills

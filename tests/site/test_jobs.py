@@ -23,18 +23,21 @@ _DEFINED = {
     for kind in ("playbooks", "runbooks")
     for name, job in yaml.safe_load((PROJECT / f"jobs/{kind}.yml").read_text()).items()
 }
-# What a job is given: fields that are required, and one stack or workload where all would say no more.
+# What a job is given: required fields, and one stack or workload where all would say no more.
 _FIELDS = {
     "plan": ["limit=foundation"],
     "provision": ["limit=foundation"],
     "deploy": ["limit=hello"],
     "rollback": ["limit=hello"],
     "drift": ["limit=foundation"],
+    "failover-drill": ["target=both"],
     "ecs-tasks-flapping": ["workload=hello"],
     "high-5xx": ["workload=hello"],
 }
-# Jobs that must refuse here, and with which words.
-_REFUSED: dict[str, str] = {}
+# There are no nodes here; what both do to nodes is in tests/site/drills/test_solana_fleet.py.
+_REFUSED = dict.fromkeys(
+    ("configure-solana", "upgrade-solana"), "No Solana node of local was found"
+)
 
 
 class Ran(NamedTuple):
