@@ -16,7 +16,7 @@ from drydock.controllers.ecs.model import Service, Task, count
 from drydock.controllers.ecs.registry import Registry
 from drydock.controllers.ecs.tasks import Engine
 from drydock.errors import ApiError
-from drydock.moto import ec2, ecs, elbv2
+from drydock.moto import ec2, ecs, elbv2, elbv2_rules
 from drydock.moto.api import Handler
 
 __all__ = ["EcsController", "EcsMeter"]
@@ -176,7 +176,8 @@ class EcsController(Controller):
             if turned
             else scheduler.plan(service, tasks, at)
         )
-        for task, reason in decision.stop.items():
+        # What clients may still be sent to stays until the load balancers have been told.
+        for task, reason in decision.stop.items() if elbv2_rules.landed() else ():
             self._stop_task(service, task, reason, at)
         for deployment, number in decision.launch.items():
             self._launch(service, deployment, number)

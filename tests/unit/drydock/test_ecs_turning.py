@@ -46,7 +46,8 @@ class Site:
         self.configuration = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 2,
                               "minimumHealthyPercent": 100, "maximumPercent": 200,
                               "deploymentCircuitBreaker": BREAKER, **configuration}  # fmt: skip
-        attributes = {"deploymentConfiguration": {**self.configuration, "strategy": "ROLLING"}, "launchType": "FARGATE",
+        rolling = {**self.configuration, "strategy": "ROLLING"}
+        attributes = {"deploymentConfiguration": rolling, "launchType": "FARGATE",
                       "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s-1"]}},
                       "propagateTags": "NONE", "enableECSManagedTags": False,
                       "loadBalancers": [BALANCER]}  # fmt: skip
