@@ -111,7 +111,8 @@ def on_target_change(call: Callable[[], None]) -> None:
     _listeners.append(call)
 
 
-def _tell() -> None:
+def tell() -> None:
+    """Says that a target, or where a rule sends requests, has changed."""
     for call in _listeners:
         call()
 
@@ -140,7 +141,7 @@ def register(group: FakeTargetGroup, identifier: str, address: str, port: int) -
         if known and not known.draining:
             return
         table(group)[identifier, port] = Target(identifier, address, port, next(_serials))
-    _tell()
+    tell()
 
 
 def deregister(group: FakeTargetGroup, identifier: str, port: int | None) -> None:
@@ -152,7 +153,7 @@ def deregister(group: FakeTargetGroup, identifier: str, port: int | None) -> Non
                 table(group)[key] = replace(
                     target, health=DRAINING, drained_by=time.monotonic() + delay
                 )
-    _tell()
+    tell()
 
 
 def register_target(target_group_arn: str, ip: str, port: int) -> None:

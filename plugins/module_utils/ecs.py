@@ -25,6 +25,10 @@ TAKEN = (
     "runtimePlatform",
 )
 POLL_SECONDS = 2
+# AWS's words for the strategies by which clients are turned from one target group to another, and
+# for what a service deployment is while it can still move on.
+TURNING = ("BLUE_GREEN", "LINEAR", "CANARY")
+GOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 
 
 class DeploymentFailed(Exception):
@@ -100,6 +104,38 @@ def primary_of(service: dict[str, Any]) -> dict[str, Any]:
     return next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
 
 
+def strategy_of(service: dict[str, Any]) -> str:
+    """Return AWS's word for a described service's deployment strategy."""
+    return (service.get("deploymentConfiguration") or {}).get("strategy") or "ROLLING"
+
+
+def newest(service: Service, now: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the newest service deployment of a service that turns its clients; None of others.
+
+    now: the service as ECS describes it.
+    """
+    if strategy_of(now) not in TURNING:
+        return None
+    listed = service.ecs.list_service_deployments(cluster=service.cluster, service=service.name)
+    found = sorted(listed["serviceDeployments"], key=lambda one: one["createdAt"])
+    return service_deployment(service, found[-1]["serviceDeploymentArn"]) if found else None
+
+
+def service_deployment(service: Service, arn: str) -> dict[str, Any]:
+    answer = service.ecs.describe_service_deployments(serviceDeploymentArns=[arn])
+    return answer["serviceDeployments"][0]
+
+
+def turned_words(turn: dict[str, Any]) -> str:
+    """Return where a service deployment stands, such as `BAKE_TIME, 100 % of the clients`."""
+    target = turn.get("targetServiceRevision") or {}
+    share = target.get("requestedProductionTrafficWeight") or 0
+    words = f"{turn.get('lifecycleStage') or turn['status']}, {share:g} % of the clients"
+    if target.get("requestedTestTrafficWeight") and not share:
+        words += ", it can be tried"
+    return words
+
+
 def observe(service: Service, deployment: dict[str, Any], wait: float) -> dict[str, Any]:
     """Watch a deployment until it ends, something changes, or `wait` seconds are over.
 
@@ -112,14 +148,18 @@ def observe(service: Service, deployment: dict[str, Any], wait: float) -> dict[s
         primary = primary_of(now)
         if own is None or own["status"] != "PRIMARY" or own.get("rolloutState") == "FAILED":
             raise DeploymentFailed(failure(service, deployment, now, own, primary))
+        turn = newest(service, now)
         finished = (
             own.get("rolloutState", "COMPLETED") == "COMPLETED"
+            and (turn is None or turn["status"] not in GOING)
             and own["runningCount"] >= own["desiredCount"]
             and all(
                 one["runningCount"] == 0 for one in now["deployments"] if one["id"] != own["id"]
             )
         )
         progress = progress_of(now, own)
+        if turn and turn["status"] in GOING:
+            progress += f"; {turned_words(turn)}"
         if finished or progress != deployment.get("progress") or time.monotonic() >= end:
             seen = {**deployment, "progress": progress}
             return {"finished": finished, "progress": progress, "deployment": seen}
@@ -157,6 +197,10 @@ def failure(
         reason = reason or primary.get("rolloutStateReason", "")
     else:
         what = "failed"
+    turn = newest(service, now)
+    if turn and turn["status"].startswith("ROLLBACK"):
+        what += f" at {turn.get('lifecycleStage', 'an unknown stage')}"
+        reason = turn.get("statusReason") or reason
     events = [event["message"] for event in now.get("events", [])[:10]]
     reason = reason or next(
         (text for text in events if short(deployment["id"]) in text), "ECS gives no reason"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -41,6 +41,12 @@ LOG_LINES = 1000  # newest of each task
 MOST_TASKS = 10  # whose logs are read
 MOST_RELEASES = 10  # whose share of errors is asked for
 ENOUGH_REQUESTS = 20  # for a share of errors to say how well a release served
+# Metrics of a target group, how a period's values become one, and how those of two groups do.
+OF_GROUPS: dict[str, tuple[str, str, Callable[[Iterable[float]], float]]] = {
+    "requests": ("RequestCount", "Sum", sum),
+    "errors": ("HTTPCode_Target_5XX_Count", "Sum", sum),
+    "latency": ("TargetResponseTime", "p99", max),
+}
 # What a module that asks about a service is told of it; `period` besides.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "workload": {"type": "str", "required": True},
@@ -49,6 +55,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service": {"type": "str", "required": True},
     "target_group_arn": {"type": "str", "required": True},
     "target_group_suffix": {"type": "str", "required": True},
+    "alternate_target_group_arn": {"type": "str", "default": ""},
+    "alternate_target_group_suffix": {"type": "str", "default": ""},
     "load_balancer": {"type": "str", "required": True},
     "repository_url": {"type": "str", "required": True},
     "repository_name": {"type": "str", "required": True},
@@ -131,19 +139,22 @@ class ServiceFacts:
         """Return name → {start of a period: value} of the service's metrics."""
         want = self.want
         balancer = {"LoadBalancer": want["load_balancer"]}
-        group = {**balancer, "TargetGroup": want["target_group_suffix"]}
         service = {"ClusterName": want["cluster"], "ServiceName": want["service"]}
         asked = {
-            "requests": ("AWS/ApplicationELB", "RequestCount", group, "Sum"),
-            "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", group, "Sum"),
             "balancer": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", balancer, "Sum"),
-            "latency": ("AWS/ApplicationELB", "TargetResponseTime", group, "p99"),
             "cpu": ("AWS/ECS", "CPUUtilization", service, "Average"),
         }
         if database := want.get("database"):
             one = {"DBInstanceIdentifier": database["identifier"]}
             asked["connections"] = ("AWS/RDS", "DatabaseConnections", one, "Maximum")
-        found: dict[str, dict[float, float]] = {name: {} for name in [*asked, "connections"]}
+        # Releases may take turns in two target groups; together they are the workload.
+        for number, suffix in enumerate(self._both("target_group_suffix")):
+            group = {**balancer, "TargetGroup": suffix}
+            for name, (metric, stat, _) in OF_GROUPS.items():
+                asked[f"{name}_{number}"] = ("AWS/ApplicationELB", metric, group, stat)
+        found: dict[str, dict[float, float]] = {
+            name: {} for name in [*asked, *OF_GROUPS, "connections"]
+        }
         pages = (
             self.clients("cloudwatch")
             .get_paginator("get_metric_data")
@@ -173,7 +184,15 @@ class ServiceFacts:
             for result in page["MetricDataResults"]:
                 for moment, value in zip(result["Timestamps"], result["Values"], strict=True):
                     found[result["Id"]][_epoch(moment)] = value
+        for name, (_, _, together) in OF_GROUPS.items():
+            parts = [part for key, part in found.items() if key.startswith(f"{name}_")]
+            for at in {at for part in parts for at in part}:
+                found[name][at] = together(part[at] for part in parts if at in part)
         return found
+
+    def _both(self, name: str) -> list[str]:
+        """Return what is said of the target group, and of the other one where there are two."""
+        return [value for key in (name, f"alternate_{name}") if (value := self.want.get(key))]
 
     # --- deployments --------------------------------------------------------------------
 
@@ -295,9 +314,13 @@ class ServiceFacts:
 
     def _tasks(self, since: float | None) -> tuple[list[Task], Counter[str], bool]:
         """Return the running tasks, what failed requests say in their logs, whether any spoke."""
-        health = self.clients("elbv2").describe_target_health(
-            TargetGroupArn=self.want["target_group_arn"]
-        )["TargetHealthDescriptions"]
+        health = [
+            one
+            for group in self._both("target_group_arn")
+            for one in self.clients("elbv2").describe_target_health(TargetGroupArn=group)[
+                "TargetHealthDescriptions"
+            ]
+        ]
         states = {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health}
         # The period in which it began is a mixture; without two whole ones there is too little.
         start = self.at - LOG_PERIODS * self.period

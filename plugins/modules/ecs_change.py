@@ -25,6 +25,11 @@ from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
 )
 from ansible_collections.drydock.ops.plugins.module_utils.journal import Journal, JournalRefused
 from ansible_collections.drydock.ops.plugins.module_utils.runs import Run, moment
+from ansible_collections.drydock.ops.plugins.module_utils.turning_back import (
+    observe_stop,
+    stop,
+    stoppable,
+)
 
 DOCUMENTATION = r"""
 module: ecs_change
@@ -36,6 +41,8 @@ description:
     beyond O(max_count).
   - The call that puts it back is in the runbook's journal before any change. A return to another
     revision stays once it is complete; another number of tasks is undone if the runbook fails.
+  - While the revision that the service is to leave is still taking over, its deployment is stopped
+    and ECS turns the clients back at once; until it is done that is the only way back.
   - The action plugin of the same name calls this module again and again with O(phase=observe)
     and shows the progress; use it as one task.
 options:
@@ -124,9 +131,12 @@ def start(
             "after": shown(taken(after), count),
         },
     }
+    taking_over = stoppable(service, now, target) if target != before else None
     if journal is None:
         return {**result, "finished": True, "progress": "", "deployment": {}}
     what = _words(service.name, now, short(target), count)
+    if taking_over:
+        return {**result, **stop(service, taking_over, journal, what)}
     if changed:
         named = {"cluster": service.cluster, "service": service.name}
         back: dict[str, Any] = {**named}
@@ -206,7 +216,8 @@ def watch(
     service: Service, deployment: dict[str, Any], journal: Journal, wait: float
 ) -> dict[str, Any]:
     """Observe; at the end mark the step as done and say it in the evidence."""
-    seen = observe(service, deployment, wait)
+    look = observe_stop if "stopped" in deployment else observe
+    seen = look(service, deployment, wait)
     step = deployment["step"]
     if not seen["finished"] or not step:
         return seen

@@ -14,6 +14,11 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     explain,
     require_boto3,
 )
+from ansible_collections.drydock.ops.plugins.module_utils.delivery import (
+    OPTIONS,
+    changes,
+    refuse_while_turning,
+)
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
     DeploymentFailed,
     Service,
@@ -56,6 +61,51 @@ options:
     description: Number of tasks to start with; used only while the service has none.
     type: int
     default: 1
+  delivery:
+    description:
+      - How the release takes over. ECS replaces tasks (rolling), or starts all of them beside the
+        old ones and turns the clients; without it the service is left as it is.
+    type: dict
+    suboptions:
+      strategy:
+        description: Turn the clients not at all, at once, in equal steps, or a few first.
+        type: str
+        choices: [rolling, blue_green, linear, canary]
+        required: true
+      bake_minutes:
+        description: Minutes for which the old tasks stay after the clients have been turned.
+        type: int
+        default: 5
+      percent:
+        description: Percent of the clients in each step (linear), or in the first (canary).
+        type: float
+        default: 10.0
+      step_minutes: {description: Minutes after each step but the last., type: int, default: 5}
+      alarms:
+        description: Alarms that turn the clients back when they get red meanwhile.
+        type: list
+        elements: str
+        default: []
+      hooks:
+        description: Lambda functions that can refuse the release.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          function: {description: ARN of the function., type: str, required: true}
+          stages:
+            description: Stages of AWS at which it is asked, such as C(POST_TEST_TRAFFIC_SHIFT).
+            type: list
+            elements: str
+            required: true
+      target_groups:
+        description: ARNs of the two target groups that take turns.
+        type: list
+        elements: str
+        default: []
+      client_rule: {description: ARN of the listener rule by which clients come., type: str}
+      trial_rule: {description: ARN of the listener rule by which it can be tried., type: str}
+      role: {description: ARN of the role by which ECS turns rules and asks hooks., type: str}
   wait_timeout: {description: Seconds to wait for the deployment., type: int, default: 900}
   region: {description: AWS region., type: str, required: true}
   phase:
@@ -134,8 +184,13 @@ def release(template: dict[str, Any], want: dict[str, Any]) -> dict[str, Any]:
     return tidy(wanted)
 
 
-def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Register and update where needed. Returns the module's result without the waiting."""
+def start(
+    service: Service, want: dict[str, Any], check_mode: bool, elb: Any = None
+) -> dict[str, Any]:
+    """Register and update where needed. Returns the module's result without the waiting.
+
+    elb: boto3's client elbv2, asked where the delivery changes.
+    """
     ecs = service.ecs
     now = service.describe()
     running_definition = service.definition(now["taskDefinition"])
@@ -146,10 +201,16 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
     target = now["taskDefinition"] if before == wanted else ""
     count = want["desired_count"] if now["desiredCount"] == 0 else now["desiredCount"]
     retry = bool(target) and primary.get("rolloutState") == "FAILED"
-    changed = not target or retry or count != now["desiredCount"]
+    delivery = changes(now, want.get("delivery"), elb)
+    changed = not target or retry or count != now["desiredCount"] or bool(delivery)
+    if changed:
+        refuse_while_turning(service, now)
     result: dict[str, Any] = {
         "changed": changed,
-        "diff": {"before": shown(before, now["desiredCount"]), "after": shown(wanted, count)},
+        "diff": {
+            "before": shown(before, now["desiredCount"]),
+            "after": {**shown(wanted, count), **delivery},
+        },
         "evidence": [],
     }
     # What the load balancer sends to until the new one is healthy; none on a first release.
@@ -176,6 +237,7 @@ def start(service: Service, want: dict[str, Any], check_mode: bool) -> dict[str,
             service=service.name,
             taskDefinition=target,
             desiredCount=count,
+            **delivery,
             **options,
         )["service"]
         primary = primary_of(now)
@@ -202,6 +264,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
             # The ARNs of secrets, not their values.
             "secrets": {"type": "dict", "default": {}, "no_log": False},
             "desired_count": {"type": "int", "default": 1},
+            "delivery": {"type": "dict", "options": OPTIONS},
             "wait_timeout": {"type": "int", "default": 900},
             "region": {"type": "str", "required": True},
             "phase": {"type": "str", "choices": ["start", "observe"], "default": "start"},
@@ -214,7 +277,8 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
     try:
         service = Service(client("ecs", want["region"]), want["cluster"], want["service"])
         if want["phase"] == "start":
-            result = start(service, want, module.check_mode)
+            elb = client("elbv2", want["region"])
+            result = start(service, want, module.check_mode, elb)
         else:
             result = {"changed": False, **observe(service, want["deployment"], OBSERVE_SECONDS)}
     except DeploymentFailed as failed:

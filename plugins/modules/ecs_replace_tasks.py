@@ -39,6 +39,7 @@ options:
     type: float
     default: 0.5
   target_group_arn: {description: Target group of the tasks., type: str, required: true}
+  alternate_target_group_arn: {description: The other one of its two., type: str, default: ""}
   environment: {description: Environment whose journal is kept., type: str, required: true}
   lock_table: {description: DynamoDB table of locks and journal., type: str, required: true}
   wait_timeout: {description: Seconds to wait for each replacement., type: int, default: 300}
@@ -76,8 +77,8 @@ POLL_SECONDS = 1.0
 class Replacement:
     """Replaces tasks of one service."""
 
-    def __init__(self, service: Service, elb: Any, group: str) -> None:
-        self.service, self.elb, self.group = service, elb, group
+    def __init__(self, service: Service, elb: Any, groups: list[str]) -> None:
+        self.service, self.elb, self.groups = service, elb, groups
 
     def present(self, wanted: list[str]) -> list[dict[str, Any]]:
         """Return those of the wanted tasks that still run."""
@@ -86,8 +87,13 @@ class Replacement:
 
     def healthy(self) -> int:
         """Return how many targets the load balancer sends requests to."""
-        described = self.elb.describe_target_health(TargetGroupArn=self.group)
-        states = [one["TargetHealth"]["State"] for one in described["TargetHealthDescriptions"]]
+        states = [
+            one["TargetHealth"]["State"]
+            for group in self.groups
+            for one in self.elb.describe_target_health(TargetGroupArn=group)[
+                "TargetHealthDescriptions"
+            ]
+        ]
         return states.count("healthy")
 
     def replace(self, task: dict[str, Any], why: str, timeout: float) -> None:
@@ -156,6 +162,7 @@ def main() -> None:
             "why": {"type": "str", "required": True},
             "max_share": {"type": "float", "default": 0.5},
             "target_group_arn": {"type": "str", "required": True},
+            "alternate_target_group_arn": {"type": "str", "default": ""},
             "environment": {"type": "str", "required": True},
             "lock_table": {"type": "str", "required": True},
             "wait_timeout": {"type": "int", "default": 300},
@@ -170,7 +177,8 @@ def main() -> None:
         elb = client("elbv2", want["region"])
         dynamodb = client("dynamodb", want["region"])
         journal = Journal(dynamodb, want["lock_table"], want["environment"], Run.current())
-        replacement = Replacement(service, elb, want["target_group_arn"])
+        groups = [want["target_group_arn"], want["alternate_target_group_arn"]]
+        replacement = Replacement(service, elb, [group for group in groups if group])
         result = run(replacement, want, None if module.check_mode else journal)
     except (DeploymentFailed, JournalRefused) as error:
         module.fail_json(msg=str(error))

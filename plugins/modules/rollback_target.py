@@ -36,6 +36,8 @@ options:
   service: {description: Name of the ECS service., type: str, required: true}
   target_group_arn: {description: ARN of its target group., type: str, required: true}
   target_group_suffix: {description: The group as its metrics name it., type: str, required: true}
+  alternate_target_group_arn: {description: Its other group., type: str, default: ""}
+  alternate_target_group_suffix: {description: That as metrics name it., type: str, default: ""}
   load_balancer: {description: The balancer as its metrics name it., type: str, required: true}
   repository_url: {description: Repository of its images., type: str, required: true}
   repository_name: {description: Name of that repository., type: str, required: true}

@@ -44,6 +44,8 @@ options:
   cluster: {description: Name of the ECS cluster., type: str, required: true}
   service: {description: Name of the ECS service., type: str, required: true}
   target_group_arn: {description: Target group of the tasks., type: str, required: true}
+  alternate_target_group_arn: {description: Its other group., type: str, default: ""}
+  alternate_target_group_suffix: {description: That as metrics name it., type: str, default: ""}
   target_group_suffix:
     description: The target group as metrics name it, C(targetgroup/NAME/ID).
     type: str

@@ -64,8 +64,14 @@ def test_one_deployment_serves_alone(service: dict[str, Any]) -> None:
 def test_every_target_is_healthy(
     aws: Client, service: dict[str, Any], workload: dict[str, Any]
 ) -> None:
-    described = aws("elbv2").describe_target_health(TargetGroupArn=workload["target_group_arn"])
-    states = [one["TargetHealth"]["State"] for one in described["TargetHealthDescriptions"]]
+    groups = [workload["target_group_arn"], workload["alternate_target_group_arn"]]
+    states = [
+        one["TargetHealth"]["State"]
+        for group in groups
+        for one in aws("elbv2").describe_target_health(TargetGroupArn=group)[
+            "TargetHealthDescriptions"
+        ]
+    ]
     # A task that was stopped finishes its requests first.
     assert [state for state in states if state != "draining"] == (
         ["healthy"] * service["desiredCount"]

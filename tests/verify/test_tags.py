@@ -86,9 +86,6 @@ READERS: dict[str, Callable[[Callable[..., Any], str], Any]] = {
     "wafv2": lambda aws, arn: aws("wafv2").list_tags_for_resource(ResourceARN=arn)[
         "TagInfoForResource"
     ]["TagList"],
-    "codedeploy": lambda aws, arn: aws("codedeploy").list_tags_for_resource(ResourceArn=arn)[
-        "Tags"
-    ],
     "secretsmanager": lambda aws, arn: aws("secretsmanager").describe_secret(SecretId=arn)["Tags"],
     "shield": lambda aws, arn: aws("shield").list_tags_for_resource(ResourceARN=arn)["Tags"],
 }

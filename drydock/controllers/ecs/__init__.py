@@ -6,15 +6,17 @@ from itertools import cycle
 from typing import NamedTuple
 
 from drydock.controller import Cloud, Controller
-from drydock.controllers.ecs import alarms, scheduler
+from drydock.controllers.ecs import alarms, scheduler, turning
 from drydock.controllers.ecs.api import Api, task_launch
-from drydock.controllers.ecs.deployment import REVISION, Deployment, now
-from drydock.controllers.ecs.history import History
+from drydock.controllers.ecs.deployment import GOING, REVISION, Deployment, Rollout, now
+from drydock.controllers.ecs.history import History, revision_arn, rollout_arn
+from drydock.controllers.ecs.hooks import Hook, Hooks
 from drydock.controllers.ecs.metrics import EcsMeter
 from drydock.controllers.ecs.model import Service, Task, count
 from drydock.controllers.ecs.registry import Registry
 from drydock.controllers.ecs.tasks import Engine
-from drydock.moto import ec2, ecs, elbv2
+from drydock.errors import ApiError
+from drydock.moto import ec2, ecs, elbv2, elbv2_rules
 from drydock.moto.api import Handler
 
 __all__ = ["EcsController", "EcsMeter"]
@@ -48,6 +50,27 @@ REQUESTED = Cause(
     "Service deployment rolled back because of a StopServiceDeployment request.",
     "ECS deployment stopped",
 )
+
+
+def _refused(hook: Hook) -> Cause:
+    return Cause(
+        f"ECS deployment failed: lifecycle hook {hook.arn} failed at {hook.stage}: {hook.reason}.",
+        f"lifecycle hook failed at {hook.stage}",
+        f"Service deployment rolled back because the lifecycle hook {hook.arn} failed at "
+        f"{hook.stage}: {hook.reason}.",
+        "ECS deployment lifecycle hook",
+    )
+
+
+def _lost(error: ApiError) -> Cause:
+    return Cause(
+        f"ECS deployment failed: {error.message}",
+        f"traffic could not be shifted: {error.message}",
+        f"Service deployment rolled back because traffic could not be shifted: {error.message}",
+        "ECS deployment traffic shift",
+    )
+
+
 # AWS keeps a stopped task, and a deleted service, in sight for at least an hour.
 _KEPT_SECONDS = 3600.0
 _KEPT_TASKS = 500
@@ -139,13 +162,22 @@ class EcsController(Controller):
             service.say("is unable to consistently start tasks successfully.")
         rollout = service.rollouts[0]
         alarms.settle(rollout, service.region)
-        if rollout.status == "ROLLBACK_REQUESTED":
+        self._turn(service, rollout, tasks, at)
+        if rollout.shift and rollout.shift.reached("CLEAN_UP") and rollout.status in GOING:
+            pass  # what it would go back to is leaving
+        elif rollout.status == "ROLLBACK_REQUESTED":
             self._fail(service, REQUESTED, rollback=True)
         elif alarms.turned_red(rollout, service.region):
             back = rollout.configuration["alarms"].get("rollback") and service.last_completed
             self._fail(service, ALARM, rollback=bool(back))
-        decision = scheduler.plan(service, tasks, at)
-        for task, reason in decision.stop.items():
+        turned = rollout.shift if rollout.status in GOING else None
+        decision = (
+            turning.plan(service, turned, tasks, at)
+            if turned
+            else scheduler.plan(service, tasks, at)
+        )
+        # What clients may still be sent to stays until the load balancers have been told.
+        for task, reason in decision.stop.items() if elbv2_rules.landed() else ():
             self._stop_task(service, task, reason, at)
         for deployment, number in decision.launch.items():
             self._launch(service, deployment, number)
@@ -155,7 +187,9 @@ class EcsController(Controller):
             rollout.tripped = True
             self._fail(service, BREAKER, rollback=decision.rollback)
         scaled = self.cloud.settings.scaled
-        if alarms.baked(rollout, service.region, decision.completed, at, scaled):
+        if (turned and decision.completed) or (
+            not turned and alarms.baked(rollout, service.region, decision.completed, at, scaled)
+        ):
             primary = service.primary
             primary.become("COMPLETED", f"ECS deployment {primary.id} completed.")
             service.last_completed = primary
@@ -166,6 +200,30 @@ class EcsController(Controller):
         if service.status == "DRAINING" and all(task.status == "STOPPED" for task in tasks):
             service.status, service.ended = "INACTIVE", now()
             ecs.withdraw(service.region, service.cluster, service.name)
+
+    def _turn(self, service: Service, rollout: Rollout, tasks: list[Task], at: float) -> None:
+        """Goes on with turning the clients to a new revision, where that is how it is released."""
+        shift, scaled = rollout.shift, self.cloud.settings.scaled
+        if shift is None or rollout.status != "IN_PROGRESS":
+            return
+        asked = rollout.configuration.get("lifecycleHooks")
+        if asked and shift.hooks is None:
+            shift.hooks = Hooks(asked, self.wake, scaled)
+        told = {
+            "resourceArn": rollout_arn(service, rollout),
+            "executionDetails": {
+                "serviceArn": service.arn,
+                "targetServiceRevisionArn": revision_arn(service, rollout.target),
+            },
+        }
+        try:
+            if turning.advance(service, rollout, tasks, at, scaled, told):
+                rollout.times["updatedAt"] = now()
+        except ApiError as error:
+            self._fail(service, _lost(error), rollback=shift.source is not None)
+            return
+        if shift.hooks and (hook := shift.hooks.failed):
+            self._fail(service, _refused(hook), rollback=shift.source is not None)
 
     def _launch(self, service: Service, deployment: Deployment, number: int) -> None:
         revision = deployment.revision
@@ -235,13 +293,21 @@ class EcsController(Controller):
         failed.become("FAILED", cause.reason)
         service.say(f"(deployment {failed.id}) deployment failed: {cause.event}.")
         if rollback:
-            target = service.last_completed
+            shift = service.rollouts[0].shift
+            target = shift.source if shift else service.last_completed
             alive = [t for t in self.registry.of(service) if t.deployment is failed and t.alive]
-            for key in REVISION:
+            # A pair of groups stays one: what went before is in one of them.
+            paired = any("advancedConfiguration" in one for one in _balancers(service, target))
+            keys = [key for key in REVISION if not (paired and key == "loadBalancers")]
+            for key in keys:
                 service.attributes.pop(key, None)
-            service.attributes.update(target.revision)
-            made = service.deploy(
-                target.definition, len(alive), rollback=True, reason=cause.rollback
+            service.attributes.update({k: target.revision[k] for k in keys if k in target.revision})
+            made = (
+                service.return_to(target, cause.rollback)
+                if shift
+                else service.deploy(
+                    target.definition, len(alive), rollback=True, reason=cause.rollback
+                )
             )
             made.reason = f"{cause.back}: rolling back to deploymentId {target.id}."
             service.say(f"rolling back to deployment {target.id}.")
@@ -258,6 +324,12 @@ class EcsController(Controller):
         for key, service in list(self.registry.services.items()):
             if service.ended and (now() - service.ended).total_seconds() > _KEPT_SECONDS:
                 del self.registry.services[key]
+
+
+def _balancers(service: Service, target: Deployment) -> list[dict]:
+    return [
+        *service.attributes.get("loadBalancers", []), *target.revision.get("loadBalancers", [])
+    ]  # fmt: skip
 
 
 def _names(tasks: list[Task]) -> str:

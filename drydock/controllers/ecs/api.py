@@ -5,6 +5,7 @@ Shapes, defaults and refusals: ECS API reference (2014-11-13).
 
 from collections.abc import Callable, Mapping
 
+from drydock.controllers.ecs import strategy
 from drydock.controllers.ecs.checks import (
     Params,
     check_service,
@@ -81,9 +82,9 @@ class Api:
                 else "Creation of service was not idempotent."
             )
         attributes = {**_DEFAULTS, **{k: params[k] for k in _STORED if params.get(k) is not None}}
-        attributes["deploymentConfiguration"] = {
-            **_DEPLOYMENT_DEFAULTS, **attributes.get("deploymentConfiguration", {})
-        }  # fmt: skip
+        attributes["deploymentConfiguration"] = strategy.filled(
+            {**_DEPLOYMENT_DEFAULTS, **attributes.get("deploymentConfiguration", {})}
+        )
         attributes |= launch_kind(context, cluster, params)
         if attributes["loadBalancers"]:
             attributes.setdefault("healthCheckGracePeriodSeconds", 0)
@@ -103,9 +104,10 @@ class Api:
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
         given = {k: params[k] for k in _STORED if params.get(k) is not None}
         if "deploymentConfiguration" in given:
-            given["deploymentConfiguration"] = {
-                **service.configuration, **given["deploymentConfiguration"]
-            }  # fmt: skip
+            given["deploymentConfiguration"] = strategy.filled(
+                {**_without_strategy(service.configuration, given["deploymentConfiguration"]),
+                 **given["deploymentConfiguration"]}
+            )  # fmt: skip
         if "capacityProviderStrategy" in given:
             given["launchType"] = None
         definition = service.primary.definition
@@ -277,6 +279,15 @@ class Api:
                 "The Cluster cannot be deleted while Tasks are active.",
             )
         return PASS
+
+
+def _without_strategy(configuration: Params, given: Params) -> Params:
+    """What is left of a configuration when another strategy is asked for."""
+    if given.get("strategy") in (None, configuration.get("strategy")):
+        return configuration
+    own = ("strategy", "bakeTimeInMinutes", "lifecycleHooks", "linearConfiguration",
+           "canaryConfiguration")  # fmt: skip
+    return {key: value for key, value in configuration.items() if key not in own}
 
 
 def task_launch(attributes: Params) -> Params:

@@ -5,6 +5,7 @@ Shapes, defaults and refusals: ECS API reference (2014-11-13).
 
 from typing import Any
 
+from drydock.controllers.ecs import strategy
 from drydock.errors import ApiError
 from drydock.moto import ec2, ecs, elbv2
 from drydock.moto.api import Context
@@ -102,9 +103,7 @@ def check_service(attributes: Params, definition: Definition) -> None:
     if attributes["schedulingStrategy"] != "REPLICA":
         raise refuse("The daemon scheduling strategy is not supported; use REPLICA.")
     configuration = attributes["deploymentConfiguration"]
-    if configuration["strategy"] != "ROLLING":
-        raise refuse(f"The embedded cloud has no deployment strategy {configuration['strategy']}; "
-                     "use ROLLING.")  # fmt: skip
+    strategy.check(configuration, attributes["loadBalancers"])
     if configuration["minimumHealthyPercent"] >= 100 and configuration["maximumPercent"] <= 100:
         raise refuse("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will "
                      "block deployments.")  # fmt: skip

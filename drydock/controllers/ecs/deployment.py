@@ -4,10 +4,13 @@ import datetime
 import random
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drydock.moto.ecs import Definition
 from drydock.settings import ACCOUNT_ID
+
+if TYPE_CHECKING:
+    from drydock.controllers.ecs.shift import Shift
 
 # What belongs to a revision of a service: a change of any of these is a new deployment, and
 # a rollback restores them (ECS API reference, UpdateService).
@@ -44,6 +47,7 @@ class Deployment:
         rollback: whether a failed deployment made it.
         revision_id: of AWS's service revision; a rollback has that of what it returns to.
         digest: of the image that its tasks run, once one has started.
+        groups: the target group that its tasks register in, for each of its load balancers.
         rollout: the record of it that stays.
     """
 
@@ -56,6 +60,7 @@ class Deployment:
     keep: int = 0
     revision_id: str = field(default_factory=_number)
     digest: str = ""
+    groups: tuple[str, ...] = ()
     rollout: "Rollout | None" = None
     failed: int = 0
     not_before: float = 0.0
@@ -84,6 +89,7 @@ class Rollout:
         watched: names of the alarms that can fail it; None until it has been settled which.
         red: those that did.
         whole: monotonic time since when its tasks have all been fit.
+        shift: how far the clients are turned; None of a rolling one.
     """
 
     target: Deployment
@@ -98,6 +104,7 @@ class Rollout:
     red: list[str] = field(default_factory=list)
     failed: int = 0
     whole: float | None = None
+    shift: "Shift | None" = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(15))
     times: dict[str, datetime.datetime] = field(default_factory=dict)
 
@@ -123,6 +130,8 @@ class Rollout:
     def supersede(self, by: str = "a newer service deployment") -> None:
         """It ends undecided: something else has taken its place."""
         if self.status in GOING:
+            if self.shift:
+                self.shift.turn_back()
             self._end("STOPPED", f"Service deployment was stopped by {by}.")
 
     def _end(self, status: str, reason: str) -> None:

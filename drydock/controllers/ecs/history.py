@@ -91,6 +91,11 @@ class History:
             raise refuse(f"The embedded cloud does not know stopType {kind}; use ROLLBACK.")
         if not service.last_completed:
             raise refuse("There is no completed deployment to roll back to.")
+        if rollout.shift and rollout.shift.reached("CLEAN_UP"):
+            raise ApiError(
+                "ConflictException", "The service deployment is at CLEAN_UP: what it would be "
+                "rolled back to is being removed.",
+            )  # fmt: skip
         rollout.status = "ROLLBACK_REQUESTED"
         self._wake()
 
@@ -100,11 +105,18 @@ class History:
         shown = {
             **_brief(service, rollout),
             **rollout.times,
-            "sourceServiceRevisions": [self._counts(service, d) for d in rollout.sources],
-            "targetServiceRevision": self._counts(service, rollout.target),
+            "sourceServiceRevisions": [
+                self._counts(service, d) | _weights(rollout, d) for d in rollout.sources
+            ],
+            "targetServiceRevision": self._counts(service, rollout.target)
+            | _weights(rollout, rollout.target),
             "deploymentConfiguration": rollout.configuration,
             "deploymentCircuitBreaker": _breaker(service, rollout),
         }
+        if rollout.shift:
+            shown["lifecycleStage"] = rollout.shift.stage
+            asked = rollout.shift.hooks
+            shown["lifecycleHookDetails"] = [hook.describe() for hook in asked.all] if asked else []
         if rollout.back:
             shown["rollback"] = {
                 "reason": rollout.back_reason,
@@ -134,6 +146,17 @@ class History:
             "runningTaskCount": running,
             "pendingTaskCount": pending,
         }
+
+
+def _weights(rollout: Rollout, deployment: Deployment) -> dict[str, float]:
+    """The percent of trials and clients that a revision has; empty of a rolling deployment."""
+    shift = rollout.shift
+    if shift is None or deployment not in (shift.target, shift.source):
+        return {}
+    trial, share = shift.trial, shift.share
+    if deployment is shift.source:
+        trial, share = 100 - trial, 100 - share
+    return {"requestedTestTrafficWeight": trial, "requestedProductionTrafficWeight": share}
 
 
 def rollout_arn(service: Service, rollout: Rollout) -> str:

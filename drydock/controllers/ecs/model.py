@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drydock.cgroup import Cgroup
+from drydock.controllers.ecs import strategy
 from drydock.controllers.ecs.deployment import REVISION, Deployment, Rollout, arn, now
+from drydock.controllers.ecs.shift import Shift
 from drydock.moto.ecs import Definition
 from drydock.settings import ACCOUNT_ID
 
@@ -251,16 +253,51 @@ class Service:
         made = Deployment(definition, revision, rollback)
         if rollback and self.last_completed:
             made.revision_id = self.last_completed.revision_id
+        source = self._source()
+        made.groups = self._groups(source, rollback)
         if rollback and self.rollouts:
             self.rollouts[0].roll_back(made, reason)
         else:
             if self.rollouts:
                 self.rollouts[0].supersede()
             rollout = Rollout(made, list(self.deployments), self.configuration)
+            if strategy.turns(self.configuration):
+                rollout.shift = Shift.of(self.attributes, made, source)
             self.rollouts = [rollout, *self.rollouts[: _ROLLOUTS - 1]]
         self.deployments.insert(0, made)
         self.steady = False
         return made
+
+    def return_to(self, source: Deployment, reason: str) -> Deployment:
+        """Makes what the clients were being turned from the primary deployment again.
+
+        Its tasks still run, so it is no new deployment.
+        """
+        rollout = self.rollouts[0]
+        rollout.shift.turn_back()
+        self.deployments.remove(source)
+        self.deployments.insert(0, source)
+        rollout.roll_back(source, reason)
+        source.become("IN_PROGRESS", reason)
+        self.steady = False
+        return source
+
+    def _source(self) -> Deployment | None:
+        """What serves, and goes on serving while clients are turned; None of a new service."""
+        if self.last_completed in self.deployments:
+            return self.last_completed
+        return self.deployments[0] if self.deployments else None
+
+    def _groups(self, source: Deployment | None, rollback: bool) -> tuple[str, ...]:
+        balancers = self.attributes.get("loadBalancers", [])
+        if source and source.groups and rollback:
+            return source.groups
+        if source and source.groups and strategy.turns(self.configuration):
+            return tuple(
+                next((g for g in strategy.pair(one) if g not in source.groups), "")
+                for one in balancers
+            )
+        return tuple(one["targetGroupArn"] for one in balancers)
 
     def describe(self, tasks: Iterable["Task"], *, tags: list | None = None) -> dict[str, Any]:
         """The API's ``Service``; ``tasks`` are its own."""

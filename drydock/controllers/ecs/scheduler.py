@@ -114,25 +114,15 @@ def plan(service: Service, tasks: Iterable[Task], now: float) -> Decision:
     decision = Decision()
     primary, others = service.primary, service.deployments[1:]
     tasks = list(tasks)
-    breaker = service.configuration.get("deploymentCircuitBreaker", {})
-    if (
-        primary.state == "IN_PROGRESS"
-        and breaker.get("enable")
-        and service.desired
-        and primary.failed >= threshold(service.desired)
-    ):
+    if tripped(service):
         decision.failed = True
         decision.rollback = bool(
-            breaker.get("rollback") and service.last_completed and not primary.rollback
-        )
+            service.configuration["deploymentCircuitBreaker"].get("rollback")
+            and service.last_completed and not primary.rollback
+        )  # fmt: skip
         return decision
 
-    alive = {d: [t for t in tasks if t.deployment is d and t.alive] for d in service.deployments}
-    # Never fit and unfit now: a failed start in all but name.
-    for group in alive.values():
-        for task in [t for t in group if t.unfit and not t.proven]:
-            decision.stop[task] = task.unfit
-            group.remove(task)
+    alive = living(service, tasks, decision)
     lower, upper = bounds(service)
     want = service.desired
     if primary.state == "FAILED":  # it is given no further task
@@ -149,7 +139,7 @@ def plan(service: Service, tasks: Iterable[Task], now: float) -> Decision:
             deployment is primary and deployment.state == "IN_PROGRESS"
         )
         renewed = sound and now >= deployment.not_before
-        _balance(decision, deployment, alive, wanted, room, renewed)
+        balance(decision, deployment, alive, wanted, room, renewed)
 
     fit = sum(task.fit for task in alive[primary])
     full = primary.state != "FAILED" and fit == len(alive[primary]) == service.desired
@@ -163,6 +153,31 @@ def plan(service: Service, tasks: Iterable[Task], now: float) -> Decision:
         d for d in others if d not in rest and not d.keep and (settled or d.state != "FAILED")
     ]
     return decision
+
+
+def tripped(service: Service) -> bool:
+    """Whether the circuit breaker fails the primary deployment now."""
+    breaker = service.configuration.get("deploymentCircuitBreaker", {})
+    return bool(
+        service.primary.state == "IN_PROGRESS"
+        and breaker.get("enable")
+        and service.desired
+        and service.primary.failed >= threshold(service.desired)
+    )
+
+
+def living(
+    service: Service, tasks: Iterable[Task], decision: Decision
+) -> dict[Deployment, list[Task]]:
+    """The tasks of each deployment that run or start; those whose start failed are to stop."""
+    tasks = list(tasks)
+    alive = {d: [t for t in tasks if t.deployment is d and t.alive] for d in service.deployments}
+    # Never fit and unfit now: a failed start in all but name.
+    for group in alive.values():
+        for task in [t for t in group if t.unfit and not t.proven]:
+            decision.stop[task] = task.unfit
+            group.remove(task)
+    return alive
 
 
 def _retire(
@@ -198,7 +213,7 @@ def _retire(
         surplus -= less
 
 
-def _balance(
+def balance(
     decision: Decision,
     deployment: Deployment,
     alive: Mapping[Deployment, list[Task]],

@@ -213,8 +213,8 @@ class _Life:
         deployment = self._task.deployment
         balancers = deployment.revision.get("loadBalancers", []) if deployment else []
         targets = []
-        for balancer in balancers:
-            group, port = balancer["targetGroupArn"], balancer["containerPort"]
+        for number, balancer in enumerate(balancers):
+            group, port = deployment.groups[number], balancer["containerPort"]
             try:
                 elbv2.register_target(group, self._task.ip, port)
             except ApiError as error:

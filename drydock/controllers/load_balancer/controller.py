@@ -6,7 +6,7 @@ from typing import Any
 from drydock.controller import Cloud, Controller
 from drydock.controllers.load_balancer.proxy import Proxy
 from drydock.errors import ApiError, DrydockError
-from drydock.moto import elbv2
+from drydock.moto import elbv2, elbv2_rules
 from drydock.moto.api import PASS, Context, Handler
 from drydock.moto.patches import elbv2 as patches
 
@@ -48,6 +48,7 @@ class LoadBalancerController(Controller):
         return PASS
 
     def reconcile(self) -> None:
+        asked = elbv2_rules.asked()
         balancers = {balancer.arn: balancer for balancer in elbv2.load_balancers()}
         for arn in self._proxies.keys() - balancers.keys():
             self._proxies.pop(arn).remove()
@@ -63,6 +64,8 @@ class LoadBalancerController(Controller):
         for arn in set(elbv2.target_groups()) - used:
             for target in elbv2.targets(arn):
                 elbv2.observe(arn, target, None if target.draining else elbv2.NOT_IN_USE)
+        if all(proxy.current for proxy in self._proxies.values()):
+            elbv2_rules.carried_out(asked)
         # While targets come or go the next answer is wanted soon: deployments wait for it.
         self.interval = 0.1 if busy else 1.0
         if errors:

@@ -46,6 +46,7 @@ class Proxy:
 
     Attributes:
         address: kept here too, to be given back when the API has forgotten the balancer.
+        current: whether it does what the API said when the last pass began.
     """
 
     def __init__(self, cloud: Cloud, balancer: LoadBalancer):
@@ -55,20 +56,24 @@ class Proxy:
         self.admin = runtime.Admin(self.folder)
         self._log = logging.getLogger(f"drydock.{KIND}")
         self._configured = self._names = ""
+        self.current = False
         self._reload_after = 0.0
         self._known: frozenset[str] = frozenset()  # groups that the running processes know
 
     def update(self, balancer: LoadBalancer) -> bool:
         """One pass; returns whether some target is about to change state."""
+        self.current = False
         groups = {arn: elbv2.target_group(arn) for arn in balancer.target_groups}
         targets = {arn: elbv2.targets(arn) for arn in groups}
         wanted = conf.render(balancer, groups, {})
+        self.current = wanted == self._configured
         try:
             current, old = runtime.workers(self.admin.ask(["show proc"]))
         except OSError as error:
             self._start(balancer, groups, targets, error)
             self._configured, self._known = wanted, frozenset(groups)
             elbv2.set_state(balancer.arn, "active")
+            self.current = True
             return True
         seen = {pid: self._servers(pid) for pid in (current, *old)}
         changed = wanted != self._configured
@@ -79,6 +84,7 @@ class Proxy:
             self._reload_after = time.monotonic() + _RELOAD_PAUSE_SECONDS
             self.admin.reload()
             self._configured, self._known = wanted, frozenset(groups)
+            self.current = True
             return True
         self._sync(groups, targets, current, seen[current])
         self._observe(groups, targets, seen[current], seen.values())

@@ -74,7 +74,7 @@ resource "aws_lb_listener" "http" {
   }
 }
 
-# Where a blue/green release is tried before clients see it; made only if a workload is released so.
+# Where a release is tried before clients see it.
 resource "aws_lb_listener" "trial" {
   count = length(var.trial_port[*])
 

@@ -29,6 +29,6 @@ output "listener_arn" {
 }
 
 output "trial_listener_arn" {
-  description = "Listener on which a blue/green release is tried; null where there is none."
+  description = "Listener on which a release is tried before clients see it; null where there is none."
   value       = one(aws_lb_listener.trial[*].arn)
 }

@@ -76,7 +76,7 @@ variable "access_log_bucket" {
 }
 
 variable "trial_port" {
-  description = "Port of the listener on which a blue/green release is tried first; null for none."
+  description = "Port of the listener on which a release is tried first; null for none."
   type        = number
   default     = null
 

@@ -1,5 +1,5 @@
 locals {
-  released = local.service.desired_count > 0
+  released = aws_ecs_service.this.desired_count > 0
 
   # How far the CPU can go beyond the burst's threshold; in its upper half twice as much is added.
   burst_room = try(100 - var.burst.cpu, 0)
@@ -8,7 +8,7 @@ locals {
 resource "aws_appautoscaling_target" "this" {
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = "service/${var.cluster_name}/${local.service.name}"
+  resource_id        = "service/${var.cluster_name}/${aws_ecs_service.this.name}"
   max_capacity       = var.max_count
 
   # Application Auto Scaling brings a service up to its floor at once, and before the first release
@@ -75,7 +75,7 @@ resource "aws_cloudwatch_metric_alarm" "burst" {
 
   namespace   = "AWS/ECS"
   metric_name = "CPUUtilization"
-  dimensions  = { ClusterName = var.cluster_name, ServiceName = local.service.name }
+  dimensions  = { ClusterName = var.cluster_name, ServiceName = aws_ecs_service.this.name }
   statistic   = "Average"
   period      = 60
 

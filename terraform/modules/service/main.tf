@@ -2,13 +2,9 @@ locals {
   # Task definitions, services and repositories take underscores; target groups do not.
   hyphenated = replace("${var.prefix}-${var.name}", "_", "-")
 
-  rolling    = var.delivery == "rolling"
-  blue_green = var.delivery == "blue_green"
   # With Spot, one task always stands on ordinary capacity, so that a reclaim
   # of all Spot capacity leaves the service up.
   capacity = var.spot ? { FARGATE = { base = 1, weight = 0 }, FARGATE_SPOT = { base = 0, weight = 1 } } : { FARGATE = { base = 0, weight = 1 } }
-
-  service = one(concat(aws_ecs_service.this, aws_ecs_service.blue_green))
 
   # What forces a new target group is part of its name, so that the new one can
   # stand beside the old until listener rule and service have moved over.
@@ -18,9 +14,9 @@ locals {
   }
 }
 
-# Blue/green releases take turns in two groups; every other stays in the first.
+# Releases that turn the clients take turns in two groups; a rolling one stays in the group that serves.
 resource "aws_lb_target_group" "this" {
-  for_each = toset(local.blue_green ? ["blue", "green"] : ["blue"])
+  for_each = toset(["blue", "green"])
 
   name                 = "${trimsuffix(substr(local.hyphenated, 0, 25), "-")}-${local.target_group_keys[each.key]}"
   vpc_id               = var.vpc_id
@@ -50,15 +46,25 @@ moved {
   to   = aws_lb_target_group.this["blue"]
 }
 
+# Clients come by the first rule; by the second a release is tried before they see it. A release has
+# ECS turn both, so where they forward to is not put back here.
 resource "aws_lb_listener_rule" "this" {
-  count = local.rolling ? 1 : 0
-
   listener_arn = var.listener_arn
   priority     = var.priority
 
   action {
-    type             = "forward"
-    target_group_arn = aws_lb_target_group.this["blue"].arn
+    type = "forward"
+
+    forward {
+      dynamic "target_group" {
+        for_each = { blue = 100, green = 0 }
+
+        content {
+          arn    = aws_lb_target_group.this[target_group.key].arn
+          weight = target_group.value
+        }
+      }
+    }
   }
 
   condition {
@@ -68,6 +74,42 @@ resource "aws_lb_listener_rule" "this" {
   }
 
   tags = merge(var.tags, { Name = local.hyphenated })
+
+  lifecycle {
+    ignore_changes = [action]
+  }
+}
+
+resource "aws_lb_listener_rule" "trial" {
+  listener_arn = var.trial_listener_arn
+  priority     = var.priority
+
+  action {
+    type = "forward"
+
+    forward {
+      dynamic "target_group" {
+        for_each = { blue = 100, green = 0 }
+
+        content {
+          arn    = aws_lb_target_group.this[target_group.key].arn
+          weight = target_group.value
+        }
+      }
+    }
+  }
+
+  condition {
+    path_pattern {
+      values = var.path_patterns
+    }
+  }
+
+  tags = merge(var.tags, { Name = "${local.hyphenated}-trial" })
+
+  lifecycle {
+    ignore_changes = [action]
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -120,8 +162,6 @@ resource "aws_ecs_task_definition" "template" {
 }
 
 resource "aws_ecs_service" "this" {
-  count = local.rolling ? 1 : 0
-
   name            = var.name
   cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.template.arn
@@ -166,10 +206,10 @@ resource "aws_ecs_service" "this" {
   propagate_tags          = "SERVICE"
   tags                    = var.tags
 
-  # Terraform owns the shape, a release owns the running revision and the first
+  # Terraform owns the shape, a release owns the running revision, how it takes over and the first
   # count, autoscaling owns the count from then on.
   lifecycle {
-    ignore_changes = [task_definition, desired_count]
+    ignore_changes = [task_definition, desired_count, load_balancer, alarms]
   }
 
   # ECS takes a target group only once a listener sends to it, and starts no task

@@ -1,6 +1,6 @@
 output "service_name" {
   description = "Name of the ECS service."
-  value       = local.service.name
+  value       = aws_ecs_service.this.name
 }
 
 output "task_family" {
@@ -24,20 +24,36 @@ output "log_group_name" {
 }
 
 output "target_group_arn" {
-  description = "Target group of the tasks."
+  description = "First of the two target groups of the tasks; which one serves is a matter of the releases."
   value       = aws_lb_target_group.this["blue"].arn
 }
 
 output "target_group_arn_suffix" {
-  description = "Target group as its metrics name it."
+  description = "That group as its metrics name it."
   value       = aws_lb_target_group.this["blue"].arn_suffix
 }
 
-output "blue_green" {
-  description = "What a blue/green release needs to know; null for a workload that is delivered rolling."
-  value = local.rolling ? null : {
-    application        = aws_codedeploy_app.this[0].name
-    deployment_group   = aws_codedeploy_deployment_group.this[0].deployment_group_name
-    target_group_names = { for color, group in aws_lb_target_group.this : color => group.name }
-  }
+output "alternate_target_group_arn" {
+  description = "Second of the two target groups of the tasks."
+  value       = aws_lb_target_group.this["green"].arn
+}
+
+output "alternate_target_group_arn_suffix" {
+  description = "That group as its metrics name it."
+  value       = aws_lb_target_group.this["green"].arn_suffix
+}
+
+output "client_rule_arn" {
+  description = "Listener rule by which clients come."
+  value       = aws_lb_listener_rule.this.arn
+}
+
+output "trial_rule_arn" {
+  description = "Listener rule by which a release is tried before clients see it."
+  value       = aws_lb_listener_rule.trial.arn
+}
+
+output "delivery_role_arn" {
+  description = "Role by which ECS turns clients, and asks a release's hooks."
+  value       = aws_iam_role.delivery.arn
 }

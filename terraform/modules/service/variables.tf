@@ -253,45 +253,9 @@ variable "tags" {
   nullable    = false
 }
 
-variable "delivery" {
-  description = "How a release takes over: rolling (ECS replaces tasks) or blue_green (CodeDeploy starts all beside the old ones, then turns the traffic)."
-  type        = string
-  default     = "rolling"
-  nullable    = false
-
-  validation {
-    condition     = contains(["rolling", "blue_green"], var.delivery)
-    error_message = "delivery of ${var.name} is \"${var.delivery}\", which is no way to release here: give rolling or blue_green."
-  }
-
-  validation {
-    condition     = var.delivery == "rolling" || var.trial_listener_arn != null
-    error_message = "delivery of ${var.name} is blue_green, but there is no listener to try a release on: give trial_listener_arn."
-  }
-}
-
 variable "trial_listener_arn" {
-  description = "Listener on which a blue/green release is tried before clients see it."
+  description = "Listener on which a release can be tried before clients see it."
   type        = string
-  default     = null
-}
-
-variable "traffic_shift" {
-  description = "CodeDeploy's configuration by which clients are turned to a blue/green release."
-  type        = string
-  default     = "CodeDeployDefault.ECSAllAtOnce"
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^CodeDeployDefault[.]ECS(AllAtOnce|(Linear|Canary)10Percent[A-Za-z0-9]+)$", var.traffic_shift))
-    error_message = "traffic_shift of ${var.name} is \"${var.traffic_shift}\", which CodeDeploy does not have for ECS: give CodeDeployDefault.ECSAllAtOnce, .ECSCanary10Percent5Minutes, .ECSLinear10PercentEvery1Minutes or another of these kinds."
-  }
-}
-
-variable "rollback_alarms" {
-  description = "Alarms that, red during a blue/green release, turn it back."
-  type        = list(string)
-  default     = []
   nullable    = false
 }
 

@@ -16,7 +16,6 @@ locals {
     ce                      = local.gets
     cloudtrail              = local.gets
     cloudwatch              = local.gets
-    codedeploy              = ["BatchGet*", "Get*", "List*"]
     config                  = local.gets
     dynamodb                = local.describes
     ec2                     = ["Describe*", "GetEbs*", "GetManagedPrefixList*"]
@@ -58,7 +57,6 @@ locals {
     autoscaling             = ["*"]
     backup                  = ["*"]
     cloudwatch              = ["arn:aws:cloudwatch:${local.here}:alarm:${local.named}", "arn:aws:cloudwatch::${var.account_id}:dashboard/${local.name}*"]
-    codedeploy              = ["*"]
     dynamodb                = ["arn:aws:dynamodb:${local.here}:table/${local.named}"]
     ec2                     = ["*"]
     ecr                     = ["arn:aws:ecr:${local.here}:repository/${local.name}/*"]
@@ -94,7 +92,7 @@ locals {
     "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy"] : "iam:${action}"
   ]
   own_roles   = ["arn:aws:iam::${var.account_id}:role/${local.name}-ci-*", module.baseline.break_glass_role_arn]
-  run_as      = ["autoscaling", "backup", "codedeploy", "ec2", "ecs-tasks", "events", "firehose", "lambda", "monitoring.rds", "rds", "s3", "scheduler", "ssm", "vpc-flow-logs"]
+  run_as      = ["autoscaling", "backup", "ec2", "ecs", "ecs-tasks", "events", "firehose", "lambda", "monitoring.rds", "rds", "s3", "scheduler", "ssm", "vpc-flow-logs"]
   lock_table  = "arn:aws:dynamodb:${var.region}:${var.account_id}:table/${var.lock_table}"
   states      = "arn:aws:s3:::${var.state_bucket}/${var.environment}/*.tfstate"
   state_locks = "arn:aws:s3:::${var.state_bucket}/${var.environment}/*.tflock"
@@ -211,16 +209,10 @@ locals {
       {
         Sid    = "Services"
         Effect = "Allow"
-        Action = ["ecs:DescribeServices", "ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments", "ecs:DescribeTasks", "ecs:UpdateService", "ecs:TagResource"]
+        Action = ["ecs:DescribeServices", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments", "ecs:StopServiceDeployment", "ecs:DescribeTasks", "ecs:UpdateService", "ecs:TagResource"]
         Resource = [
           for kind in ["service", "task", "service-deployment", "service-revision"] : "arn:aws:ecs:${var.region}:${var.account_id}:${kind}/${local.name}/*"
         ]
-      },
-      {
-        Sid      = "BlueGreen"
-        Effect   = "Allow"
-        Action   = ["codedeploy:CreateDeployment", "codedeploy:Get*", "codedeploy:RegisterApplicationRevision", "codedeploy:StopDeployment"]
-        Resource = "arn:aws:codedeploy:${var.region}:${var.account_id}:*:${local.name}*"
       },
       {
         Sid      = "FewestTasks"
@@ -233,7 +225,7 @@ locals {
         Effect    = "Allow"
         Action    = "iam:PassRole"
         Resource  = local.roles
-        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+        Condition = { StringEquals = { "iam:PassedToService" = ["ecs.amazonaws.com", "ecs-tasks.amazonaws.com"] } }
       },
       {
         Sid      = "WhyATaskFailed"

@@ -7,11 +7,13 @@ locals {
       runbook = "high-5xx"
       tags    = { Service = name }
       metrics = {
-        errors   = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = local.target[name] }
-        requests = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.target[name] }
+        errors             = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = local.target[name] }
+        errors_alternate   = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = local.alternate[name] }
+        requests           = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.target[name] }
+        requests_alternate = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.alternate[name] }
       }
       # A share, so that one number fits a busy and a quiet service.
-      expression          = "100 * FILL(errors, 0) / requests"
+      expression          = "100 * (FILL(errors, 0) + FILL(errors_alternate, 0)) / (FILL(requests, 0) + FILL(requests_alternate, 0))"
       comparison          = "GreaterThanThreshold"
       threshold           = 5
       datapoints_to_alarm = 2
@@ -24,9 +26,10 @@ locals {
       runbook = "high-5xx"
       tags    = { Service = name }
       metrics = {
-        latency = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", stat = "p99", dimensions = local.target[name] }
+        latency           = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", stat = "p99", dimensions = local.target[name] }
+        latency_alternate = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", stat = "p99", dimensions = local.alternate[name] }
       }
-      expression          = null
+      expression          = "MAX([FILL(latency, 0), FILL(latency_alternate, 0)])"
       comparison          = "GreaterThanThreshold"
       threshold           = 1
       datapoints_to_alarm = 3
@@ -54,12 +57,13 @@ locals {
       runbook = "ecs-tasks-flapping"
       tags    = { Service = name }
       metrics = {
-        desired = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
-        healthy = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.target[name] }
+        desired           = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
+        healthy           = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.target[name] }
+        healthy_alternate = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.alternate[name] }
       }
       # A target group without any target has no HealthyHostCount: that is none, unless
       # none is desired, as before the first release.
-      expression          = "desired - FILL(healthy, 0)"
+      expression          = "desired - FILL(healthy, 0) - FILL(healthy_alternate, 0)"
       comparison          = "GreaterThanOrEqualToThreshold"
       threshold           = 1
       datapoints_to_alarm = 3

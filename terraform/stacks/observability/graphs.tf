@@ -6,27 +6,29 @@ locals {
       {
         title = "Latency of ${name}"
         unit  = "seconds"
-        metrics = [for stat in ["p50", "p90", "p99"] : {
-          id = stat, label = stat, stat = stat, namespace = "AWS/ApplicationELB", name = "TargetResponseTime", dimensions = local.target[name]
-        }]
+        metrics = flatten([for stat in ["p50", "p90", "p99"] : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
+          id = "${stat}_${group}", label = "${stat} ${group}", stat = stat, namespace = "AWS/ApplicationELB", name = "TargetResponseTime", dimensions = dimensions
+        }]])
         limits = { alarm = local.alarms["${name}-latency"].threshold }
       },
       {
         title       = "Errors of ${name}"
         unit        = "percent of requests"
-        expressions = { share = "100 * FILL(errors, 0) / requests" }
+        expressions = { share = local.alarms["${name}-5xx"].expression }
         limits      = { alarm = local.alarms["${name}-5xx"].threshold }
         metrics = [
           { id = "errors", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.target[name], visible = false },
           { id = "requests", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.target[name], visible = false },
+          { id = "errors_alternate", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.alternate[name], visible = false },
+          { id = "requests_alternate", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.alternate[name], visible = false },
         ]
       },
       {
         title = "Requests to ${name}"
         unit  = "per minute"
-        metrics = [for id, metric in { all = "RequestCount", e4xx = "HTTPCode_Target_4XX_Count", e5xx = "HTTPCode_Target_5XX_Count", refused = "TargetConnectionErrorCount" } : {
-          id = id, label = metric, stat = "Sum", namespace = "AWS/ApplicationELB", name = metric, dimensions = local.target[name]
-        }]
+        metrics = flatten([for id, metric in { all = "RequestCount", e4xx = "HTTPCode_Target_4XX_Count", e5xx = "HTTPCode_Target_5XX_Count", refused = "TargetConnectionErrorCount" } : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
+          id = "${id}_${group}", label = "${metric} ${group}", stat = "Sum", namespace = "AWS/ApplicationELB", name = metric, dimensions = dimensions
+        }]])
       },
       {
         title = "Saturation of ${name}"
@@ -43,7 +45,9 @@ locals {
           [for id, metric in { desired = "DesiredTaskCount", running = "RunningTaskCount", pending = "PendingTaskCount" } : {
             id                         = id, label = id, stat = "Maximum", namespace = "ECS/ContainerInsights", name = metric, dimensions = local.tasks[name]
           }],
-          [{ id = "healthy", label = "healthy", stat = "Minimum", namespace = "AWS/ApplicationELB", name = "HealthyHostCount", dimensions = local.target[name] }],
+          [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
+            id                             = "healthy_${group}", label = "healthy ${group}", stat = "Minimum", namespace = "AWS/ApplicationELB", name = "HealthyHostCount", dimensions = dimensions
+          }],
         )
       },
     ]

@@ -3,8 +3,10 @@ locals {
   load_balancer = { LoadBalancer = var.load_balancer_arn_suffix }
 
   # A workload as seen by the load balancer, and as seen by ECS.
-  target = { for name, workload in var.workloads : name => merge(local.load_balancer, { TargetGroup = workload.target_group_arn_suffix }) }
-  tasks  = { for name, workload in var.workloads : name => { ClusterName = var.cluster_name, ServiceName = workload.service_name } }
+  # The two target groups take turns, so only both together are the workload.
+  target    = { for name, workload in var.workloads : name => merge(local.load_balancer, { TargetGroup = workload.target_group_arn_suffix }) }
+  alternate = { for name, workload in var.workloads : name => merge(local.load_balancer, { TargetGroup = workload.alternate_target_group_arn_suffix }) }
+  tasks     = { for name, workload in var.workloads : name => { ClusterName = var.cluster_name, ServiceName = workload.service_name } }
 
   instance = { DBInstanceIdentifier = var.database.identifier }
 }

@@ -31,8 +31,9 @@ variable "cluster_name" {
 variable "workloads" {
   description = "Workloads by name, as the platform stack puts them out."
   type = map(object({
-    service_name            = string
-    target_group_arn_suffix = string
+    service_name                      = string
+    target_group_arn_suffix           = string
+    alternate_target_group_arn_suffix = string
   }))
   nullable = false
 }

@@ -1,7 +1,6 @@
 locals {
   name       = "drydock-${var.environment}"
   log_bucket = "${local.name}-access-logs-${var.account_id}"
-  blue_green = anytrue([for workload in var.workloads : workload.delivery == "blue_green"])
 }
 
 module "cluster" {
@@ -25,7 +24,7 @@ module "load_balancer" {
   allow_http                 = var.allow_http
   deletion_protection        = var.deletion_protection
   access_log_bucket          = module.access_logs.id
-  trial_port                 = local.blue_green ? 9443 : null
+  trial_port                 = 9443
   trial_cidrs                = var.trial_cidrs
 }
 
@@ -120,11 +119,7 @@ module "service" {
   spot                 = each.value.spot
   log_retention_days   = var.log_retention_days
 
-  delivery           = each.value.delivery
-  traffic_shift      = each.value.traffic_shift
   trial_listener_arn = module.load_balancer.trial_listener_arn
-  # The observability stack makes it, after this one.
-  rollback_alarms = ["${local.name}-${each.key}-5xx"]
-  burst           = each.value.burst
-  schedules       = each.value.schedules
+  burst              = each.value.burst
+  schedules          = each.value.schedules
 }

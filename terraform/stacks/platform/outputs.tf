@@ -32,17 +32,21 @@ output "workloads" {
   description = "What a release of each workload needs to know."
   value = {
     for name, service in module.service : name => {
-      repository_url          = module.registry[name].url
-      repository_name         = module.registry[name].name
-      service_name            = service.service_name
-      task_family             = service.task_family
-      task_definition_arn     = service.task_definition_arn
-      container_name          = service.container_name
-      log_group_name          = service.log_group_name
-      target_group_arn        = service.target_group_arn
-      target_group_arn_suffix = service.target_group_arn_suffix
-      blue_green              = service.blue_green
-      database                = var.workloads[name].database
+      repository_url                    = module.registry[name].url
+      repository_name                   = module.registry[name].name
+      service_name                      = service.service_name
+      task_family                       = service.task_family
+      task_definition_arn               = service.task_definition_arn
+      container_name                    = service.container_name
+      log_group_name                    = service.log_group_name
+      target_group_arn                  = service.target_group_arn
+      target_group_arn_suffix           = service.target_group_arn_suffix
+      alternate_target_group_arn        = service.alternate_target_group_arn
+      alternate_target_group_arn_suffix = service.alternate_target_group_arn_suffix
+      client_rule_arn                   = service.client_rule_arn
+      trial_rule_arn                    = service.trial_rule_arn
+      delivery_role_arn                 = service.delivery_role_arn
+      database                          = var.workloads[name].database
     }
   }
 }

@@ -96,7 +96,7 @@ variable "firewall" {
 }
 
 variable "trial_cidrs" {
-  description = "Ranges from which blue/green releases are tried, such as the NAT gateways' addresses."
+  description = "Ranges from which releases are tried before clients see them, such as the NAT gateways' addresses."
   type        = set(string)
   default     = []
   nullable    = false
@@ -110,7 +110,6 @@ variable "workloads" {
     min_count, max_count: between which autoscaling moves; desired_count: tasks of the first release, between those.
     stop_timeout, health_grace_seconds: seconds from SIGTERM to SIGKILL, and after a start without health checks counting.
     spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret.
-    delivery: rolling, or blue_green by CodeDeploy, which turns clients as traffic_shift says.
     burst: step scaling (cpu, add_percent). schedules: limits by the clock (schedule, timezone, min_count, max_count).
   EOT
   type = map(object({
@@ -127,8 +126,6 @@ variable "workloads" {
     health_grace_seconds = optional(number, 30)
     spot                 = optional(bool, false)
     database             = optional(bool, false)
-    delivery             = optional(string, "rolling")
-    traffic_shift        = optional(string, "CodeDeployDefault.ECSAllAtOnce")
     burst                = optional(object({ cpu = number, add_percent = number }))
     schedules            = optional(map(object({ schedule = string, timezone = optional(string, "UTC"), min_count = number, max_count = number })), {})
   }))

@@ -17,7 +17,7 @@ variables {
   cache_nodes              = ["drydock-dev-001", "drydock-dev-002"]
 
   workloads = {
-    trading_api = { service_name = "trading_api", target_group_arn_suffix = "targetgroup/trading/1", log_group_name = "/drydock-dev/trading_api" }
+    trading_api = { service_name = "trading_api", target_group_arn_suffix = "targetgroup/trading/1", alternate_target_group_arn_suffix = "targetgroup/trading/2", log_group_name = "/drydock-dev/trading_api" }
   }
 }
 
@@ -44,7 +44,7 @@ run "every_alarm_has_its_runbook" {
 run "the_cache_of_rpc_has_an_alarm_on_its_nodes" {
   variables {
     workloads = {
-      rpc_cache = { service_name = "rpc_cache", target_group_arn_suffix = "targetgroup/rpc/1" }
+      rpc_cache = { service_name = "rpc_cache", target_group_arn_suffix = "targetgroup/rpc/1", alternate_target_group_arn_suffix = "targetgroup/rpc/2" }
     }
   }
 

@@ -61,8 +61,8 @@ run "nothing_is_paid_for_unasked" {
   command = plan
 
   assert {
-    condition     = output.firewall_arn == null && alltrue([for workload in output.workloads : workload.blue_green == null])
-    error_message = "firewall and blue/green are made only where an environment asks for them"
+    condition     = output.firewall_arn == null
+    error_message = "the firewall is made only where an environment asks for it"
   }
 }
 

@@ -19,13 +19,18 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target = aws_iam_role.delivery[0]
+    target = aws_iam_role.delivery
     values = { arn = "arn:aws:iam::123456789012:role/delivery" }
   }
 
   override_resource {
-    target = aws_lb_listener_rule.this[0]
+    target = aws_lb_listener_rule.this
     values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/1/1" }
+  }
+
+  override_resource {
+    target = aws_lb_listener_rule.trial
+    values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/2/1" }
   }
 
   override_resource {
@@ -51,6 +56,7 @@ variables {
   cluster_arn         = "arn:aws:ecs:us-east-1:123456789012:cluster/drydock-dev"
   cluster_name        = "drydock-dev"
   listener_arn        = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/1"
+  trial_listener_arn  = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/2"
   repository_url      = "123456789012.dkr.ecr.us-east-1.amazonaws.com/drydock-dev/trading_api"
   repository_arn      = "arn:aws:ecr:us-east-1:123456789012:repository/drydock-dev/trading_api"
   kms_key_arn         = "arn:aws:kms:us-east-1:123456789012:key/data"
@@ -116,27 +122,27 @@ run "roles_may_do_what_they_need_and_no_more" {
   }
 
   assert {
-    condition     = aws_ecs_service.this[0].deployment_minimum_healthy_percent == 100 && aws_ecs_service.this[0].deployment_maximum_percent == 200
+    condition     = aws_ecs_service.this.deployment_minimum_healthy_percent == 100 && aws_ecs_service.this.deployment_maximum_percent == 200
     error_message = "a rolling deployment must never go below the full count"
   }
 
   assert {
-    condition     = aws_ecs_service.this[0].deployment_circuit_breaker[0].enable && aws_ecs_service.this[0].deployment_circuit_breaker[0].rollback
+    condition     = aws_ecs_service.this.deployment_circuit_breaker[0].enable && aws_ecs_service.this.deployment_circuit_breaker[0].rollback
     error_message = "a release that does not start must be rolled back"
   }
 
   assert {
-    condition     = aws_ecs_service.this[0].desired_count == 0
+    condition     = aws_ecs_service.this.desired_count == 0
     error_message = "the template's image does not exist; the first release sets the count"
   }
 
   assert {
-    condition     = !aws_ecs_service.this[0].network_configuration[0].assign_public_ip
+    condition     = !aws_ecs_service.this.network_configuration[0].assign_public_ip
     error_message = "tasks must have no public address"
   }
 
   assert {
-    condition     = [for strategy in aws_ecs_service.this[0].capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE"]
+    condition     = [for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider] == ["FARGATE"]
     error_message = "without spot every task runs on ordinary capacity"
   }
 
@@ -175,7 +181,7 @@ run "spot_keeps_one_ordinary_task_and_no_database_no_secret" {
   }
 
   assert {
-    condition     = { for strategy in aws_ecs_service.this[0].capacity_provider_strategy : strategy.capacity_provider => strategy.base } == { FARGATE = 1, FARGATE_SPOT = 0 }
+    condition     = { for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider => strategy.base } == { FARGATE = 1, FARGATE_SPOT = 0 }
     error_message = "with spot one task must stay on ordinary capacity"
   }
 
@@ -198,7 +204,7 @@ run "autoscaling_owns_the_count_within_limits" {
   }
 
   assert {
-    condition     = aws_ecs_service.this[0].desired_count == 0 && aws_appautoscaling_target.this.min_capacity == 0
+    condition     = aws_ecs_service.this.desired_count == 0 && aws_appautoscaling_target.this.min_capacity == 0
     error_message = "autoscaling must not start a service before its first release"
   }
 
@@ -239,63 +245,47 @@ run "a_burst_is_met_by_steps" {
   }
 }
 
-run "blue_green_takes_turns" {
+run "releases_can_take_turns" {
   module {
     source = "../../modules/service"
   }
 
-  variables {
-    delivery           = "blue_green"
-    trial_listener_arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/drydock-dev/1/2"
-    traffic_shift      = "CodeDeployDefault.ECSCanary10Percent5Minutes"
-    rollback_alarms    = ["drydock-dev-trading_api-5xx"]
+  assert {
+    condition     = length(aws_ecs_service.this.deployment_controller) == 0 && aws_ecs_service.this.desired_count == 0
+    error_message = "the service must be ECS's own to release, and stand without a task until then"
   }
 
   assert {
-    condition     = length(aws_ecs_service.this) == 0 && length(aws_lb_listener_rule.this) == 0 && aws_ecs_service.blue_green[0].deployment_controller[0].type == "CODE_DEPLOY" && aws_ecs_service.blue_green[0].desired_count == 0
-    error_message = "the service must be CodeDeploy's to release, and stand without a task until then"
-  }
-
-  assert {
-    condition     = { for name, rule in aws_lb_listener_rule.blue_green : name => rule.listener_arn } == { clients = var.listener_arn, trial = var.trial_listener_arn }
+    condition     = [aws_lb_listener_rule.this.listener_arn, aws_lb_listener_rule.trial.listener_arn] == [var.listener_arn, var.trial_listener_arn]
     error_message = "clients and trials must come by listeners of their own"
   }
 
   assert {
-    condition     = length(distinct([for group in aws_lb_target_group.this : group.name])) == 2 && length(aws_codedeploy_deployment_group.this[0].load_balancer_info[0].target_group_pair_info[0].target_group) == 2
+    condition     = length(distinct([for group in aws_lb_target_group.this : group.name])) == 2
     error_message = "two target groups must take turns"
   }
 
   assert {
-    condition     = aws_codedeploy_deployment_group.this[0].deployment_config_name == "CodeDeployDefault.ECSCanary10Percent5Minutes" && aws_codedeploy_deployment_group.this[0].auto_rollback_configuration[0].events == toset(["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]) && aws_codedeploy_deployment_group.this[0].alarm_configuration[0].alarms == toset(["drydock-dev-trading_api-5xx"])
-    error_message = "a release that fails, or turns the alarm red, must be turned back"
+    condition     = alltrue([for rule in [aws_lb_listener_rule.this, aws_lb_listener_rule.trial] : sort([for group in rule.action[0].forward[0].target_group : group.weight]) == tolist(["0", "100"])])
+    error_message = "both groups must be the rules' from the start, or the idle one's targets would not be checked"
   }
 
   assert {
     condition = [
-      for statement in jsondecode(aws_iam_role_policy.delivery[0].policy).Statement : statement.Sid if contains(statement.Resource, "*")
+      for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : statement.Sid if contains(statement.Resource, "*")
     ] == ["LookAround"]
     error_message = "only actions that know no resource may be granted on *"
   }
 
   assert {
-    condition     = output.service_name == "trading_api" && output.blue_green.application == "drydock-dev-trading_api"
-    error_message = "a release must find service and application"
-  }
-}
-
-run "blue_green_without_a_trial_is_refused" {
-  command = plan
-
-  module {
-    source = "../../modules/service"
+    condition     = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement[0].Principal.Service == "ecs.amazonaws.com" && jsondecode(aws_iam_role_policy.delivery.policy).Statement[0].Resource == [output.client_rule_arn, output.trial_rule_arn]
+    error_message = "ECS alone may turn the clients, and by these two rules"
   }
 
-  variables {
-    delivery = "blue_green"
+  assert {
+    condition     = output.service_name == "trading_api" && output.target_group_arn != null && output.alternate_target_group_arn != null && output.delivery_role_arn == "arn:aws:iam::123456789012:role/delivery"
+    error_message = "a release must find service, groups, rules and role"
   }
-
-  expect_failures = [var.delivery]
 }
 
 run "no_task_at_all_is_refused" {
@@ -342,8 +332,6 @@ run "wrong_inputs_are_refused" {
     cpu                  = 300
     stop_timeout         = 600
     log_retention_days   = 8
-    delivery             = "canary"
-    traffic_shift        = "slowly"
     burst                = { cpu = 50, add_percent = 50 }
     schedules            = { open = { schedule = "13:00", min_count = 4, max_count = 2 } }
   }
@@ -357,8 +345,6 @@ run "wrong_inputs_are_refused" {
     var.cpu,
     var.stop_timeout,
     var.log_retention_days,
-    var.delivery,
-    var.traffic_shift,
     var.burst,
     var.schedules,
   ]
