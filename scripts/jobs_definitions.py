@@ -18,8 +18,8 @@ _COMMON |= {"survey", "schedules"}
 _PLAYBOOK = {"description", "playbook", "changes", "variables", "inventories"}
 _SCHEDULE = {"name", "environments", "rrule", "late", "values"}
 _EVENTS = {"started", "success", "error"}
-# The field that a schedule with `late: skip` fills with its own local time, where a job has it: a timer
-# and AWX skip what they missed, but neither knows how long a start then waited for its turn.
+# The field that a schedule with `late: skip` fills with its own local time, where a job has it: a
+# timer and AWX skip what they missed, but neither knows how long a start then waited for its turn.
 INTENDED = "intended"
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -289,7 +289,8 @@ def _schedule(job: Job, found: dict[str, Any], problems: list[str]) -> Schedule 
     if INTENDED in job.survey and not late:
         if {"BYHOUR", "BYMINUTE"} & set(rule.parts):
             problems.append(
-                f"{what}: it has several times of day, and {INTENDED} is one: make a schedule of each."
+                f"{what}: it has several times of day, and {INTENDED} is one: make a schedule of "
+                "each."
             )
         given = {**given, INTENDED: f"{rule.start:%H:%M} {rule.zone}"}
     if len(problems) > before:

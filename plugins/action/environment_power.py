@@ -1,4 +1,4 @@
-"""Action plugin: repeat a step of sleep or wake until it waits for nothing, and say how it gets on."""
+"""Action plugin: repeat a step of sleep or wake until it waits for nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class ActionModule(LocalAction):
             if now - begun > timeout:
                 answer |= {
                     "failed": True,
-                    "msg": f"Not there after {timeout} s: {answer['progress']}. What was done stays noted; see why, "
+                    "msg": f"Not there after {timeout} s: {answer['progress']}. What was done "
+                    "stays noted; see why, "
                     "then run the playbook again, which goes on from here.",
                 }
                 break

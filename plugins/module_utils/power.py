@@ -83,7 +83,8 @@ def read_fleet_note(value: str) -> tuple[int, int, int]:
     found = re.fullmatch(r"(\d+)/(\d+)/(\d+)", value)
     if not found:
         raise Refused(
-            f'the tag {TAG} is "{value}", which is no size of a fleet: write min/max/desired, as 0/3/1'
+            f'the tag {TAG} is "{value}", which is no size of a fleet: write min/max/desired, as '
+            "0/3/1"
         )
     return int(found[1]), int(found[2]), int(found[3])
 
@@ -121,8 +122,8 @@ def shown(when: datetime) -> str:
 def lateness(intended: str, now: datetime) -> tuple[timedelta, datetime]:
     """Return how long ago a wall clock last showed a time, and that moment.
 
-    intended: as `18:00 Europe/Berlin`. A time that clocks skip counts as the one after the gap; of one
-    that comes twice the first counts. Raises Refused.
+    intended: as `18:00 Europe/Berlin`. A time that clocks skip counts as the one after the gap; of
+    one that comes twice the first counts. Raises Refused.
     """
     found = _INTENDED.fullmatch(intended)
     try:
@@ -131,7 +132,8 @@ def lateness(intended: str, now: datetime) -> tuple[timedelta, datetime]:
         zone = None
     if found is None or zone is None:
         raise Refused(
-            f'intended is "{intended}", which is no local time: write it as 18:00 Europe/Berlin. {NOTHING}'
+            f'intended is "{intended}", which is no local time: write it as 18:00 Europe/Berlin. '
+            f"{NOTHING}"
         )
     here = now.astimezone(zone)
     day = here.date()
@@ -150,7 +152,8 @@ def refuse_late(intended: str, window: int, now: datetime, what: str) -> None:
         day = {0: "today", 1: "yesterday"}.get((here.date() - meant.date()).days, f"{meant:%F}")
         raise Refused(
             f"It is {here:%H:%M}; this {what} was for {meant:%H:%M} {day} ({intended.split()[1]}), "
-            f"and {window} minutes later is too late for it. Start it by hand, without intended, if "
+            f"and {window} minutes later is too late for it. Start it by hand, without intended, "
+            "if "
             f"it is still wanted. {NOTHING}"
         )
 
@@ -163,7 +166,7 @@ class Note:
         self.key = {"LockID": {"S": f"{environment}/sleep"}}
 
     def read(self) -> dict[str, str]:
-        """Return state (sleep or wake), since, asleep and keep_awake_until; those that there are."""
+        """Return state (sleep or wake), since, asleep and keep_awake_until, where they are."""
         item = self.dynamodb.get_item(TableName=self.table, Key=self.key, ConsistentRead=True)
         found = item.get("Item", {})
         return {key: value["S"] for key, value in found.items() if key != "LockID"}

@@ -1,7 +1,7 @@
 """Why an environment may not sleep: by its data, by its account, by what its resources say.
 
-Each of the three is enough by itself. What they compare with is read from the inventory's files, not from
-variables, so that no -e changes it.
+Each of the three is enough by itself. What they compare with is read from the inventory's files,
+not from variables, so that no -e changes it.
 """
 
 from __future__ import annotations
@@ -29,25 +29,28 @@ def by_data(inventories: Path, environment: str) -> None:
         )
     if _read(file).get("sleep_allowed") is not True:
         raise Refused(
-            f"{environment} may not sleep: {file.relative_to(inventories.parent)} has no sleep_allowed: "
+            f"{environment} may not sleep: {file.relative_to(inventories.parent)} has no "
+            "sleep_allowed: "
             f"true, and -e does not count here. Change it there, reviewed, if it may. {NOTHING}"
         )
 
 
 def by_account(sts: Any, inventories: Path, environment: str) -> None:
-    """Raise Refused where the account that AWS says we are in has an environment that never sleeps."""
+    """Raise Refused where the account that we are in has an environment that never sleeps."""
     known = table(inventories)
     account = sts.get_caller_identity()["Account"]
     names = [name for name, one in known.items() if str(one.get("account_id")) == account]
     awake = [name for name in names if known[name].get("never_sleeps")]
     if awake:
         raise Refused(
-            f"These credentials are of account {account}, which is that of {awake[0]}, and that never "
+            f"These credentials are of account {account}, which is that of {awake[0]}, and that "
+            "never "
             f"sleeps: sign in to the account of {environment}. {NOTHING}"
         )
     if environment not in names:
         raise Refused(
-            f"These credentials are of account {account}, which is not that of {environment}: sign in to "
+            f"These credentials are of account {account}, which is not that of {environment}: "
+            "sign in to "
             f"its own. {NOTHING}"
         )
 
@@ -62,7 +65,8 @@ def by_resources(clients: dict[str, Any], environment: str) -> None:
         if tags.get("Environment") != environment:
             raise Refused(
                 f"{what} has the tag Environment={tags.get('Environment', '(none)')}, so it is not "
-                f"{environment}'s: correct the tag (playbooks/provision.yml does), or the credentials. "
+                f"{environment}'s: correct the tag (playbooks/provision.yml does), or the "
+                "credentials. "
                 f"{NOTHING}"
             )
     for page in clients["rds"].get_paginator("describe_db_instances").paginate():
@@ -70,8 +74,10 @@ def by_resources(clients: dict[str, Any], environment: str) -> None:
             ours = tags_of(database.get("TagList")).get("Environment") == environment
             if ours and database.get("DeletionProtection"):
                 raise Refused(
-                    f"Database {database['DBInstanceIdentifier']} is protected against deletion, as that "
-                    f"of an environment that is always needed, so {environment} does not sleep: turn "
+                    f"Database {database['DBInstanceIdentifier']} is protected against deletion, "
+                    "as that "
+                    f"of an environment that is always needed, so {environment} does not sleep: "
+                    "turn "
                     f"database.deletion_protection off in the inventory if it may. {NOTHING}"
                 )
 
@@ -100,6 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise Refused(
-            f"{path} can't be read ({error}), so nothing says that this environment may sleep. {NOTHING}"
+            f"{path} can't be read ({error}), so nothing says that this environment may sleep. "
+            f"{NOTHING}"
         ) from error
     return found or {}

@@ -1,7 +1,8 @@
 """What a night's sleep saves, by the price table, and for how many hours by the times of the jobs.
 
-Counted as saved: hours of tasks, instances and NAT gateways, and nodes with their disks and their traffic, which
-end with them. Not counted: what goes through a gateway, and all that costs by being kept.
+Counted as saved: hours of tasks, instances and NAT gateways, and nodes with their disks and their
+traffic, which end with them. Not counted: what goes through a gateway, and all that costs by being
+kept.
 """
 
 from __future__ import annotations

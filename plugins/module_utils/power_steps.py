@@ -1,10 +1,12 @@
 """The steps of sleep and wake. Each looks, does what can be done now, and says what it waits for.
 
-A step is repeated until it waits for nothing, and to repeat it is the same as to go on after a run that was
+A step is repeated until it waits for nothing, and to repeat it is the same as to go on after a run
+that was
 killed: what is done is seen at the resources, and what there was is in their tag (module power).
 
-Facts: RDS stops no instance with a read replica, starts a stopped one by itself after seven days, and snapshots
-only one that is available (RDS user guide); Application Auto Scaling leaves a suspended service alone.
+Facts: RDS stops no instance with a read replica, starts a stopped one by itself after seven days,
+and snapshots only one that is available (RDS user guide); Application Auto Scaling leaves a
+suspended service alone.
 """
 
 from __future__ import annotations
@@ -26,10 +28,20 @@ from ansible_collections.drydock.ops.plugins.module_utils.power import (
 
 STARTS_ITSELF = timedelta(days=7)
 # Statuses that pass by themselves; in any other RDS neither stops nor starts an instance.
-PASSING = (
-    "backing-up configuring-enhanced-monitoring creating maintenance modifying rebooting renaming "
-    "resetting-master-credentials starting stopping storage-optimization upgrading"
-).split()
+PASSING = [
+    "backing-up",
+    "configuring-enhanced-monitoring",
+    "creating",
+    "maintenance",
+    "modifying",
+    "rebooting",
+    "renaming",
+    "resetting-master-credentials",
+    "starting",
+    "stopping",
+    "storage-optimization",
+    "upgrading",
+]
 
 
 @dataclass
@@ -288,15 +300,14 @@ def wake_databases(night: Night) -> Outcome:
             out.waiting.append(f"{name} is {status}")
         else:
             raise Refused(
-                f"{name} is {status}, from which it does not start by itself: cure that (RDS's events of the "
+                f"{name} is {status}, from which it does not start by itself: cure that (RDS's "
+                "events of the "
                 "instance say what it is), then run playbooks/wake.yml again."
             )
     return out
 
 
-def _stays(
-    night: Night, database: dict[str, Any], tags: dict[str, str], needed: list[str]
-) -> str:
+def _stays(night: Night, database: dict[str, Any], tags: dict[str, str], needed: list[str]) -> str:
     name = database["DBInstanceIdentifier"]
     if until := power.awake_until(tags, f"database {name}", night.now):
         return f"kept awake until {power.shown(until)}"
@@ -339,7 +350,8 @@ def _stop(night: Night, database: dict[str, Any], tags: dict[str, str], out: Out
         return
     elif made["Status"] != "available":
         raise Refused(
-            f"The snapshot {snapshot} of {name} is {made['Status']}, so {name} was not stopped: delete it and "
+            f"The snapshot {snapshot} of {name} is {made['Status']}, so {name} was not stopped: "
+            "delete it and "
             "run playbooks/teardown.yml again, or playbooks/wake.yml to have all up again."
         )
     night.call("rds", "stop_db_instance", DBInstanceIdentifier=name)

@@ -26,9 +26,9 @@ description:
   - Each step looks, does what can be done now, and waits. What there was is noted in the tag
     C(auto-stopped) of the resource before it is taken away, so a run that was killed anywhere is
     gone on with by the next one, and woken from at any point.
-  - O(step=begin) refuses an environment that must not sleep, by its data, by its account and by what its
-    resources say, each enough by itself; a start that comes too late for O(intended); and marks
-    of C(keep-awake-until) that can't be read.
+  - O(step=begin) refuses an environment that must not sleep, by its data, by its account and by
+    what its resources say, each enough by itself; a start that comes too late for O(intended); and
+    marks of C(keep-awake-until) that can't be read.
   - What somebody stopped by hand has no such tag and stays stopped.
 options:
   environment: {description: Environment., type: str, required: true}
@@ -46,16 +46,18 @@ options:
     choices: [state, keep_awake, begin, services, fleet, databases, end]
     required: true
   until:
-    description: ISO 8601 time with offset to which the environment is kept awake; C(none) takes it back.
+    description: ISO 8601 time with offset to which the environment is kept awake; C(none) takes it
+    back.
     type: str
     default: ''
   intended:
-    description: Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one by hand.
+    description: Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one
+    by hand.
     type: str
     default: ''
   window_minutes: {description: Minutes after which that is too late., type: int, default: 60}
-  keep_snapshots: {description: Snapshots of nights to keep of each database., type: int, default: 7}
-  needed:
+  keep_snapshots: {description: Snapshots of nights to keep of each database., type: int, default:
+  7} needed:
     description: What stays up and would miss its database, as sentences.
     type: list
     elements: str
@@ -112,12 +114,14 @@ def state_of(note: dict[str, str], environment: str, now: datetime) -> dict[str,
     until = until if until and until > now else None
     words = {
         "sleep": f"{environment} sleeps since {note.get('since')}: run playbooks/wake.yml first.",
-        "wake": f"{environment} is being woken since {note.get('since')}, and that came to no end: run "
+        "wake": f"{environment} is being woken since {note.get('since')}, and that came to no "
+        "end: run "
         "playbooks/wake.yml again.",
     }
     if note.get("state") == "sleep" and not note.get("asleep"):
         words["sleep"] = (
-            f"{environment} was being put to sleep since {note.get('since')}, and that came to no end: run "
+            f"{environment} was being put to sleep since {note.get('since')}, and that came to "
+            "no end: run "
             "playbooks/wake.yml, or playbooks/teardown.yml to go on."
         )
     awake = f"{environment} is awake" + (f", until {power.shown(until)} at least" if until else "")
@@ -137,7 +141,8 @@ def keep_awake(note: dict[str, str], until: str, now: datetime) -> dict[str, str
     when = power.moment(until, "keep_awake_until")
     if when <= now:
         raise Refused(
-            f"keep_awake_until is {until}, which is over: give a time to come, or none to take back what "
+            f"keep_awake_until is {until}, which is over: give a time to come, or none to take "
+            "back what "
             f"was given. {power.NOTHING}"
         )
     return {**rest, "keep_awake_until": when.isoformat(timespec="seconds")}
@@ -147,7 +152,9 @@ def begin(want: dict[str, Any], night: Night, note: dict[str, str]) -> dict[str,
     """Refuse what must not be; return the note with which the action begins. Raises Refused."""
     if want["intended"]:
         window = want["window_minutes"]
-        power.refuse_late(want["intended"], window, night.now, f"{want['action']} of an environment")
+        power.refuse_late(
+            want["intended"], window, night.now, f"{want['action']} of an environment"
+        )
     if want["action"] == "wake":
         return {**note, "state": "wake"} if "state" in note else note
     inventories = Path(want["inventories"])
@@ -200,7 +207,9 @@ def run(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         note = {}  # before bootstrap there is no table, and nothing that could sleep
     since = datetime.fromisoformat(note["since"]) if "since" in note else now
     clients = {
-        name: client(service, region) for name, service in SERVICES.items() if want["step"] != "state"
+        name: client(service, region)
+        for name, service in SERVICES.items()
+        if want["step"] != "state"
     }
     night = Night(clients, want["environment"], now, since, not check_mode)
     after, out = note, Outcome()

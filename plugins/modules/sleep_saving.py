@@ -23,8 +23,9 @@ DOCUMENTATION = r"""
 module: sleep_saving
 short_description: Say what a night's sleep of an environment saves
 description:
-  - Prices the states of the stacks with the tables in O(tables), and says what of that ends while the
-    environment sleeps, an hour, a night and a month by the schedules in O(jobs), and what costs on.
+  - Prices the states of the stacks with the tables in O(tables), and says what of that ends while
+    the environment sleeps, an hour, a night and a month by the schedules in O(jobs), and what
+    costs on.
   - A fleet counts with the size that it had, or has. Changes nothing.
 options:
   environment: {description: Environment., type: str, required: true}
@@ -32,7 +33,8 @@ options:
   jobs: {description: jobs/playbooks.yml with the times., type: path, required: true}
   stacks: {description: Stacks to look at., type: list, elements: str, required: true}
   tasks: {description: ECS service → its least number of tasks., type: dict, default: {}}
-  awake: {description: Services, fleets and databases that stay up., type: list, elements: str, default: []}
+  awake: {description: Services, fleets and databases that stay up., type: list, elements: str,
+  default: []}
   network: {description: Whether the NAT gateways go., type: bool, default: true}
   bucket: {description: Bucket of the states., type: str, required: true}
   region: {description: AWS region., type: str, required: true}
@@ -59,9 +61,11 @@ lines: {description: The saving in sentences., type: list, elements: str, return
 
 
 def nodes(region: str, environment: str) -> int | None:
-    """Return the nodes of the environment's fleet awake: by its note, or those that it wants now."""
+    """Return the nodes of the fleet awake: by its note, or those that it wants now."""
     now = datetime.now(UTC)
-    night = Night({"autoscaling": client("autoscaling", region)}, environment, now, now, write=False)
+    night = Night(
+        {"autoscaling": client("autoscaling", region)}, environment, now, now, write=False
+    )
     sizes = [
         power.read_fleet_note(tags[power.TAG])[2] if power.TAG in tags else group["DesiredCapacity"]
         for group, tags in fleets(night)
@@ -75,7 +79,9 @@ def with_gateways(part: list[prices.Resource]) -> list[prices.Resource]:
     if any(one.type == kind for one in part):
         return part
     return part + [
-        prices.Resource(one.address.replace("aws_eip.nat", f"{kind}.this"), kind, one.stack, one.values)
+        prices.Resource(
+            one.address.replace("aws_eip.nat", f"{kind}.this"), kind, one.stack, one.values
+        )
         for one in part
         if ".aws_eip.nat" in one.address
     ]

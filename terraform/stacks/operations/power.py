@@ -2,20 +2,23 @@
 
 Asleep, its services run no task and its databases are stopped; each carries the tag
 `auto-stopped`. Waking touches only what carries that tag, so what somebody stopped on purpose stays
-stopped. Both can be run again at any time. playbooks/teardown.yml and wake.yml do more, with the same
-tag of the same grammar (plugins/module_utils/power.py): a service's value is its number of tasks, and which
-kinds of scaling had been suspended before, as in `3` or `3 in/out/scheduled`. wake.yml wakes all that
-sleeps by this script; this script wakes no environment whose NAT gateways teardown.yml took away.
+stopped. Both can be run again at any time. playbooks/teardown.yml and wake.yml do more, with the
+same tag of the same grammar (plugins/module_utils/power.py): a service's value is its number of
+tasks, and which kinds of scaling had been suspended before, as in `3` or `3 in/out/scheduled`.
+wake.yml wakes all that sleeps by this script; this script wakes no environment whose NAT gateways
+teardown.yml took away.
 
 Facts: a stopped database starts again by itself after seven days; one with a read replica or of a
 cluster can't be stopped (RDS user guide); a step of an automation lasts ten minutes at most.
 """
 
 import time
+from datetime import UTC, datetime
 
 import boto3
 
 TAG = "auto-stopped"
+AWAKE_TAG = "keep-awake-until"
 WAIT_SECONDS = 540
 SUSPENSIONS = {
     "in": "DynamicScalingInSuspended",
@@ -48,7 +51,7 @@ class Power:
     def sleep(self):
         done = []
         for service in self._services():
-            if service["desiredCount"]:
+            if service["desiredCount"] and not _marked_awake(_tags(service.get("tags", []))):
                 # Noted before it is done, so that a broken run can be woken from.
                 count = str(service["desiredCount"])
                 before = _tags(service.get("tags", [])).get(TAG)
@@ -153,7 +156,8 @@ class Power:
         gateways = self.ec2.describe_nat_gateways(Filters=own)["NatGateways"]
         if addresses and not any(one["State"] in ("available", "pending") for one in gateways):
             raise RuntimeError(
-                f"{self.environment} has no NAT gateway: playbooks/teardown.yml took it away, and only "
+                f"{self.environment} has no NAT gateway: playbooks/teardown.yml took it away, "
+                "and only "
                 "playbooks/wake.yml brings it back. Nothing was changed."
             )
 
@@ -174,6 +178,17 @@ def _tags(pairs):
     }
 
 
+def _marked_awake(tags):
+    """Return whether somebody keeps it awake for now; what can't be read counts as yes."""
+    if AWAKE_TAG not in tags:
+        return False
+    try:
+        until = datetime.fromisoformat(tags[AWAKE_TAG].replace("Z", "+00:00"))
+        return until > datetime.now(UTC)
+    except (TypeError, ValueError):
+        return True
+
+
 def _read(note):
     """Return tasks and kinds of scaling that had been suspended, from a service's tag."""
     count, _, held = note.partition(" ")
@@ -181,6 +196,8 @@ def _read(note):
 
 
 def _kept_awake(database):
-    """Return whether RDS would refuse to stop it."""
+    """Return whether somebody wants it up, or RDS would refuse to stop it."""
+    if _marked_awake(_tags(database["TagList"])):
+        return True
     replica = database.get("ReadReplicaSourceDBInstanceIdentifier")
     return bool(replica or database.get("ReadReplicaDBInstanceIdentifiers"))
