@@ -58,7 +58,7 @@ class Night:
     def cluster(self) -> str:
         return f"drydock-{self.environment}"
 
-    def call(self, service: str, operation: str, **parameters: Any) -> None:
+    def call(self, service: str, operation: str, /, **parameters: Any) -> None:
         """Change something, unless it is a rehearsal."""
         if self.write:
             getattr(self.clients[service], operation)(**parameters)
