@@ -18,6 +18,9 @@ _COMMON |= {"survey", "schedules"}
 _PLAYBOOK = {"description", "playbook", "changes", "variables", "inventories"}
 _SCHEDULE = {"name", "environments", "rrule", "late", "values"}
 _EVENTS = {"started", "success", "error"}
+# The field that a schedule with `late: skip` fills with its own local time, where a job has it: a
+# timer and AWX skip what they missed, but neither knows how long a start then waited for its turn.
+INTENDED = "intended"
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -266,6 +269,8 @@ def _schedule(job: Job, found: dict[str, Any], problems: list[str]) -> Schedule 
     if found["late"] not in ("run", "skip"):
         problems.append(f"{what}: late is {found['late']}; say run or skip.")
     given = found.get("values", {})
+    if INTENDED in given:
+        problems.append(f"{what}: {INTENDED} follows from rrule and late: leave it out.")
     for environment in found["environments"]:
         if environment not in job.environments:
             problems.append(f"{what}: the job does not run on {environment}.")
@@ -280,9 +285,17 @@ def _schedule(job: Job, found: dict[str, Any], problems: list[str]) -> Schedule 
     except schedules.BadSchedule as error:
         problems.append(f"{what}: {error}.")
         return None
+    late = found["late"] == "run"
+    if INTENDED in job.survey and not late:
+        if {"BYHOUR", "BYMINUTE"} & set(rule.parts):
+            problems.append(
+                f"{what}: it has several times of day, and {INTENDED} is one: make a schedule of "
+                "each."
+            )
+        given = {**given, INTENDED: f"{rule.start:%H:%M} {rule.zone}"}
     if len(problems) > before:
         return None
-    return Schedule(found["name"], found["environments"], rule, found["late"] == "run", given)
+    return Schedule(found["name"], found["environments"], rule, late, given)
 
 
 def _values_problems(what: str, job: Job, environment: str, given: dict[str, Any]) -> list[str]:

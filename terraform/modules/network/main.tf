@@ -18,6 +18,8 @@ data "aws_availability_zones" "available" {
 locals {
   zones     = slice(data.aws_availability_zones.available.names, 0, var.az_count)
   nat_count = { none = 0, single = 1, per_az = var.az_count }[var.nat_mode]
+  # Asleep the gateways go, which cost by the hour; the addresses stay, which others let in by name.
+  gateway_count = var.asleep ? 0 : local.nat_count
 
   # Sixteen equal slices, four for each tier, so that a third zone can be added
   # later without moving a subnet; the last four stay free.
@@ -90,7 +92,7 @@ resource "aws_eip" "nat" {
 }
 
 resource "aws_nat_gateway" "this" {
-  count = local.nat_count
+  count = local.gateway_count
 
   allocation_id = aws_eip.nat[count.index].id
   subnet_id     = aws_subnet.public[count.index].id

@@ -27,7 +27,7 @@ resource "aws_route_table" "private" {
 }
 
 resource "aws_route" "nat" {
-  count = local.nat_count > 0 ? var.az_count : 0
+  count = local.gateway_count > 0 ? var.az_count : 0
 
   route_table_id         = aws_route_table.private[count.index].id
   destination_cidr_block = "0.0.0.0/0"

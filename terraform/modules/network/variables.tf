@@ -47,3 +47,10 @@ variable "nat_mode" {
     error_message = "nat_mode is \"${var.nat_mode}\", which names no way out of the private subnets: give none, single or per_az."
   }
 }
+
+variable "asleep" {
+  description = "Take NAT gateways and the routes to them away for a night. Their addresses stay, at 3.65 USD a month each."
+  type        = bool
+  default     = false
+  nullable    = false
+}

@@ -20,6 +20,7 @@ module "network" {
   vpc_cidr = var.vpc_cidr
   az_count = var.az_count
   nat_mode = var.nat_mode
+  asleep   = var.asleep
 }
 
 module "security_groups" {

@@ -40,3 +40,10 @@ variable "force_destroy" {
   default     = false
   nullable    = false
 }
+
+variable "asleep" {
+  description = "Take NAT gateways and the routes to them away for a night. Their addresses stay, at 3.65 USD a month each."
+  type        = bool
+  default     = false
+  nullable    = false
+}

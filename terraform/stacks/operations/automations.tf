@@ -25,7 +25,7 @@ locals {
         }
       }]
       statements = [
-        { actions = ["ecs:ListServices", "rds:DescribeDBInstances", "application-autoscaling:DescribeScalableTargets"], resources = ["*"] },
+        { actions = ["ecs:ListServices", "rds:DescribeDBInstances", "application-autoscaling:DescribeScalableTargets", "ec2:DescribeAddresses", "ec2:DescribeNatGateways"], resources = ["*"] },
         { actions = ["ecs:DescribeServices", "ecs:UpdateService", "ecs:TagResource", "ecs:UntagResource"], resources = [local.services] },
         { actions = ["application-autoscaling:RegisterScalableTarget"], resources = ["arn:aws:application-autoscaling:${var.region}:${var.account_id}:scalable-target/*"] },
         { actions = ["rds:StartDBInstance", "rds:StopDBInstance", "rds:AddTagsToResource", "rds:RemoveTagsFromResource"], resources = [local.databases] },

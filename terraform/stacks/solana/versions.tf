@@ -16,6 +16,11 @@ provider "aws" {
   region              = var.region
   allowed_account_ids = [var.account_id]
 
+  # Marked by hand, and taken away by hand (playbooks/teardown.yml).
+  ignore_tags {
+    keys = ["keep-awake-until"]
+  }
+
   default_tags {
     tags = {
       Environment = var.environment

@@ -60,13 +60,68 @@ def by_grammar(calendar: str, after: datetime, before: datetime) -> list[datetim
 
 def test_the_project_s_schedules(found: definitions.Definitions) -> None:
     seen = {f"{job.name} {one.name}": one for job in found.jobs.values() for one in job.schedules}
-    assert set(seen) == {"drift daily", "cost weekly", "estimate monthly", "failover-drill monthly"}
+    assert set(seen) == {
+        "drift daily", "cost weekly", "estimate monthly", "failover-drill monthly",
+        "teardown evening", "wake morning",
+    }  # fmt: skip
     assert not seen["failover-drill monthly"].late
     assert seen["failover-drill monthly"].environments == ["staging"]
     for one in seen.values():
         times = by_awx(one.rule.text)
         assert {f"{time:%H:%M}" for time in times} == {f"{one.rule.start:%H:%M}"}
         assert len({time.utcoffset() for time in times}) == 2, "a year has both clocks"
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin"])
+def test_a_year_of_nights_keeps_its_clocks(
+    zone: str, found: definitions.Definitions, tmp_path: Path
+) -> None:
+    """18:00 and 08:00 on each working day of a year with both changes, in all executors alike."""
+    nights = []
+    for job, clock in (("teardown", "18:00"), ("wake", "08:00")):
+        (own,) = found.jobs[job].schedules
+        assert own.environments == ["dev"] and own.rule.zone == "Europe/Berlin"
+        rule = schedules.parse(own.rule.text.replace(own.rule.zone, zone))
+        times = by_awx(rule.text)
+        assert {f"{time:%H:%M}" for time in times} == {clock}
+        assert {time.weekday() for time in times} == {0, 1, 2, 3, 4}
+        assert len({time.utcoffset() for time in times}) == 2, "a year has both clocks"
+        begin = times[0].replace(tzinfo=None)
+        named = by_grammar(schedules.on_calendar(rule), begin, begin + timedelta(days=364))
+        wanted = [time.timestamp() for time in times]
+        assert [time.timestamp() for time in named if time.timestamp() <= wanted[-1]] == wanted
+        nights.append(times)
+    lengths = {
+        (min(wake.timestamp() for wake in nights[1] if wake > sleep) - sleep.timestamp()) / 3600
+        for sleep in nights[0][:-1]
+    }
+    # Working nights, weekends, and the two weekends on which clocks change.
+    assert lengths == {14, 62, 61, 63}
+
+
+def test_a_schedule_that_may_not_be_late_says_when_it_was_meant(
+    found: definitions.Definitions,
+) -> None:
+    assert found.jobs["teardown"].schedules[0].values == {
+        "check": False, "intended": "18:00 Europe/Berlin",
+    }  # fmt: skip
+    assert found.jobs["wake"].schedules[0].values == {"check": False}
+
+
+@pytest.mark.parametrize(
+    ("values", "rrule", "words"),
+    [
+        ({"intended": "19:00 Europe/Berlin"}, "", "intended follows from rrule and late"),
+        ({}, ";BYHOUR=18,20", "has several times of day"),
+    ],
+)
+def test_when_it_was_meant_has_one_source(values: dict, rrule: str, words: str) -> None:
+    job = definitions.load().jobs["teardown"]
+    problems: list[str] = []
+    text = "DTSTART;TZID=Europe/Berlin:20260105T180000 RRULE:FREQ=DAILY;INTERVAL=1" + rrule
+    made = {"name": "n", "environments": ["dev"], "late": "skip", "rrule": text, "values": values}
+    assert definitions._schedule(job, made, problems) is None
+    assert words in " ".join(problems)
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -131,6 +131,32 @@ run "one_gateway_in_each_zone" {
   }
 }
 
+run "asleep_the_addresses_stay" {
+  module {
+    source = "../../modules/network"
+  }
+
+  variables {
+    nat_mode = "per_az"
+    asleep   = true
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 0 && length(aws_route.nat) == 0
+    error_message = "asleep there must be neither gateway nor route to one"
+  }
+
+  assert {
+    condition     = length(aws_eip.nat) == 3 && length(output.nat_public_ips) == 3
+    error_message = "asleep the addresses must stay, since others let them in"
+  }
+
+  assert {
+    condition     = aws_route.internet.gateway_id == "igw-1" && length(aws_route_table.private) == 3
+    error_message = "asleep nothing else of the network may change"
+  }
+}
+
 run "no_gateway_no_route" {
   command = plan
 
