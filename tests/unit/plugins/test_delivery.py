@@ -203,3 +203,34 @@ def test_the_way_back_while_it_bakes_leads_to_one_release_only():
         turning_back.stoppable(service, now, "arn/web:1")
     service = Service(Ecs("SUCCESSFUL"), "c", "web")
     assert turning_back.stoppable(service, now, "arn/web:1") is None
+
+
+class Rolled(Ecs):
+    """The service after ECS has taken a release of web:2 back."""
+
+    def describe_services(self, **_: Any) -> dict[str, Any]:
+        one = {"id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": "arn/web:1",
+               "rolloutState": "IN_PROGRESS", "runningCount": 2, "desiredCount": 2}  # fmt: skip
+        two = {**one, "id": "ecs-svc/2", "status": "ACTIVE", "taskDefinition": "arn/web:2",
+               "rolloutState": "FAILED", "rolloutStateReason": "it failed"}  # fmt: skip
+        service = {**turned(ROLLING, wanted("blue_green")), "status": "ACTIVE",
+                   "deployments": [one, two]}  # fmt: skip
+        return {"services": [service]}
+
+    def list_tasks(self, **_: Any) -> dict[str, Any]:
+        return {"taskArns": ["1", "2"]}
+
+    def describe_tasks(self, **_: Any) -> dict[str, Any]:
+        task = {"taskDefinitionArn": "arn/web:1", "lastStatus": "RUNNING", "startedBy": "ecs-svc/1"}
+        return {"tasks": [task, task]}
+
+
+def test_a_release_that_was_taken_back_says_at_which_stage_and_why():
+    fake = Rolled("ROLLBACK_IN_PROGRESS", "POST_TEST_TRAFFIC_SHIFT", 0.0)
+    deployment = {"id": "ecs-svc/2", "task_definition": "arn/web:2", "previous": "arn/web:1",
+                  "image": "web:2"}  # fmt: skip
+    with pytest.raises(DeploymentFailed) as failed:
+        ecs.observe(Service(fake, "c", "web"), deployment, 0)
+    said = str(failed.value)
+    assert "was rolled back by ECS at POST_TEST_TRAFFIC_SHIFT: why it is so." in said
+    assert "The version before (web:1) still serves with 2 tasks." in said
