@@ -224,7 +224,7 @@ def test_a_service_that_was_rolling_is_turned_and_comes_back_to_rolling(web):
     with clients(web) as seen:
         new = web.release()
         web.stage("BAKE_TIME")
-        wait_for(lambda: web.get() == new, 10, f"clients get {new}")
+        wait_for(lambda: web.get() == new, 30, f"clients get {new}")
         states = {one["status"]: one["runningCount"] for one in web.service["deployments"]}
         assert states == {"PRIMARY": 2, "ACTIVE": 2}, "while it bakes both are whole"
         turn = web.ended()
@@ -251,13 +251,13 @@ def test_it_can_be_tried_before_clients_see_it_and_a_hook_can_refuse(web):
     with clients(web) as seen:
         new = web.release(lifecycleHooks=web.answer("IN_PROGRESS"))
         web.stage("POST_TEST_TRAFFIC_SHIFT")
-        wait_for(lambda: web.get(TRIAL) == new, 10, "it can be tried")
+        wait_for(lambda: web.get(TRIAL) == new, 30, "it can be tried")
         assert web.serves() == old
         web.answer("FAILED")
         turn = web.ended()
         assert turn["status"] == "ROLLBACK_SUCCESSFUL"
         assert f"{web.gate} failed at POST_TEST_TRAFFIC_SHIFT" in turn["statusReason"]
-        wait_for(lambda: web.get(TRIAL) == old, 10, "the trial is turned back too")
+        wait_for(lambda: web.get(TRIAL) == old, 30, "the trial is turned back too")
     assert set(seen) == {old}, seen
 
 
@@ -274,9 +274,9 @@ def test_an_alarm_turns_back_while_it_bakes(web):
         watched = {"alarmNames": ["turning-bad"], "enable": True, "rollback": True}
         new = web.release(bakeTimeInMinutes=60, alarms=watched)
         web.stage("BAKE_TIME")
-        wait_for(lambda: web.get() == new, 10, f"clients get {new}")
+        wait_for(lambda: web.get() == new, 30, f"clients get {new}")
         alarms.set_alarm_state(AlarmName="turning-bad", StateValue="ALARM", StateReason="test")
-        wait_for(lambda: web.get() == old, 10, "the clients are turned back")
+        wait_for(lambda: web.get() == old, 30, "the clients are turned back")
         turn = web.ended()
     assert turn["status"] == "ROLLBACK_SUCCESSFUL"
     assert turn["alarms"]["triggeredAlarmNames"] == ["turning-bad"]
@@ -300,7 +300,7 @@ def test_a_canary_gets_its_share_and_can_be_stopped(web):
         share = {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": 600}
         new = web.release("CANARY", canaryConfiguration=share)
         web.stage("PRODUCTION_TRAFFIC_SHIFT")
-        wait_for(lambda: seen[new], 10, "some are turned")
+        wait_for(lambda: seen[new], 30, "some are turned")
         before = Counter(seen)
         wait_for(lambda: sum(seen.values()) - sum(before.values()) > 400, 60, "enough is asked")
         now = Counter(seen)

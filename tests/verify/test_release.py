@@ -70,9 +70,15 @@ def test_the_deployment_is_complete_and_alone(service: dict[str, Any]) -> None:
 def test_the_load_balancer_has_healthy_targets(
     aws: Callable[[str], Any], outputs: dict[str, Any], workload: str, service: dict[str, Any]
 ) -> None:
-    group = outputs["platform"]["workloads"][workload]["target_group_arn"]
-    health = aws("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    healthy = [one for one in health if one["TargetHealth"]["State"] == "healthy"]
+    target = outputs["platform"]["workloads"][workload]
+    healthy = [
+        one
+        for group in (target["target_group_arn"], target["alternate_target_group_arn"])
+        for one in aws("elbv2").describe_target_health(TargetGroupArn=group)[
+            "TargetHealthDescriptions"
+        ]
+        if one["TargetHealth"]["State"] == "healthy"
+    ]
     assert len(healthy) == service["desiredCount"]
 
 
