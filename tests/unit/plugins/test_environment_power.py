@@ -197,7 +197,7 @@ class Axe:
         self.real, self.left, self.after, self.calls = power_steps.Night.call, 0, False, 0
         monkeypatch.setattr(power_steps.Night, "call", lambda *a, **k: self(*a, **k))
 
-    def __call__(self, night: Any, service: str, operation: str, **given: Any) -> None:
+    def __call__(self, night: Any, service: str, operation: str, /, **given: Any) -> None:
         if not night.write:
             return
         self.calls += 1
