@@ -40,12 +40,12 @@ options:
   step:
     description:
       - C(state) says whether the environment sleeps, and changes nothing. C(keep_awake) notes
-        O(until). C(begin) and C(end) are the first and the last of an action; between them
+        O(awake_until). C(begin) and C(end) are the first and the last of an action; between them
         C(services), C(fleet) and C(databases).
     type: str
     choices: [state, keep_awake, begin, services, fleet, databases, end]
     required: true
-  until:
+  awake_until:
     description: ISO 8601 time with offset to which the environment is kept awake; C(none) takes it
     back.
     type: str
@@ -214,7 +214,7 @@ def run(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     night = Night(clients, want["environment"], now, since, not check_mode)
     after, out = note, Outcome()
     if want["step"] == "keep_awake":
-        after = keep_awake(note, want["until"], now)
+        after = keep_awake(note, want["awake_until"], now)
     elif want["step"] == "begin":
         after = begin(want, night, note)
     elif want["step"] == "end":
@@ -247,7 +247,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
                     "state", "keep_awake", "begin", "services", "fleet", "databases", "end",
                 ],
             },
-            "until": {"type": "str", "default": ""},
+            "awake_until": {"type": "str", "default": ""},
             "intended": {"type": "str", "default": ""},
             "window_minutes": {"type": "int", "default": 60},
             "keep_snapshots": {"type": "int", "default": 7},
