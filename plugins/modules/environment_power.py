@@ -46,18 +46,21 @@ options:
     choices: [state, keep_awake, begin, services, fleet, databases, end]
     required: true
   awake_until:
-    description: ISO 8601 time with offset to which the environment is kept awake; C(none) takes it
-    back.
+    description:
+      - ISO 8601 time with offset to which the environment is kept awake; C(none) takes it back.
     type: str
     default: ''
   intended:
-    description: Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one
-    by hand.
+    description:
+      - Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one by hand.
     type: str
     default: ''
   window_minutes: {description: Minutes after which that is too late., type: int, default: 60}
-  keep_snapshots: {description: Snapshots of nights to keep of each database., type: int, default:
-  7} needed:
+  keep_snapshots:
+    description: Snapshots of nights to keep of each database.
+    type: int
+    default: 7
+  needed:
     description: What stays up and would miss its database, as sentences.
     type: list
     elements: str
