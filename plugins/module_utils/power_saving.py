@@ -100,7 +100,7 @@ def _ends(item: prices.Item) -> bool:
     return item.type in WHOLE or (item.type in BY_THE_HOUR and item.unit.endswith("hour"))
 
 
-def left(costs: Iterable[prices.Cost], awake: Collection[str] = ()) -> dict[str, float]:
+def left(costs: Iterable[prices.Cost]) -> dict[str, float]:
     """Return US dollars a month by AWS service that go on through the night, the dearest first."""
     found: Counter[str] = Counter()
     for item in (item for cost in costs for item in cost.items if not _ends(item)):

@@ -40,24 +40,27 @@ options:
   step:
     description:
       - C(state) says whether the environment sleeps, and changes nothing. C(keep_awake) notes
-        O(until). C(begin) and C(end) are the first and the last of an action; between them
+        O(awake_until). C(begin) and C(end) are the first and the last of an action; between them
         C(services), C(fleet) and C(databases).
     type: str
     choices: [state, keep_awake, begin, services, fleet, databases, end]
     required: true
-  until:
-    description: ISO 8601 time with offset to which the environment is kept awake; C(none) takes it
-    back.
+  awake_until:
+    description:
+      - ISO 8601 time with offset to which the environment is kept awake; C(none) takes it back.
     type: str
     default: ''
   intended:
-    description: Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one
-    by hand.
+    description:
+      - Local time that the start was meant for, as C(18:00 Europe/Berlin); empty for one by hand.
     type: str
     default: ''
   window_minutes: {description: Minutes after which that is too late., type: int, default: 60}
-  keep_snapshots: {description: Snapshots of nights to keep of each database., type: int, default:
-  7} needed:
+  keep_snapshots:
+    description: Snapshots of nights to keep of each database.
+    type: int
+    default: 7
+  needed:
     description: What stays up and would miss its database, as sentences.
     type: list
     elements: str
@@ -214,7 +217,7 @@ def run(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     night = Night(clients, want["environment"], now, since, not check_mode)
     after, out = note, Outcome()
     if want["step"] == "keep_awake":
-        after = keep_awake(note, want["until"], now)
+        after = keep_awake(note, want["awake_until"], now)
     elif want["step"] == "begin":
         after = begin(want, night, note)
     elif want["step"] == "end":
@@ -247,7 +250,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
                     "state", "keep_awake", "begin", "services", "fleet", "databases", "end",
                 ],
             },
-            "until": {"type": "str", "default": ""},
+            "awake_until": {"type": "str", "default": ""},
             "intended": {"type": "str", "default": ""},
             "window_minutes": {"type": "int", "default": 60},
             "keep_snapshots": {"type": "int", "default": 7},

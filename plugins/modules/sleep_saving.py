@@ -33,8 +33,11 @@ options:
   jobs: {description: jobs/playbooks.yml with the times., type: path, required: true}
   stacks: {description: Stacks to look at., type: list, elements: str, required: true}
   tasks: {description: ECS service → its least number of tasks., type: dict, default: {}}
-  awake: {description: Services, fleets and databases that stay up., type: list, elements: str,
-  default: []}
+  awake:
+    description: Services, fleets and databases that stay up.
+    type: list
+    elements: str
+    default: []
   network: {description: Whether the NAT gateways go., type: bool, default: true}
   bucket: {description: Bucket of the states., type: str, required: true}
   region: {description: AWS region., type: str, required: true}

@@ -91,7 +91,7 @@ def do(dev: Any, inventories: Path) -> Callable[..., dict[str, Any]]:
 
     def step(action: str, name: str, check: bool = False, **more: Any) -> dict[str, Any]:
         want = {
-            "environment": "dev", "action": action, "step": name, "until": "", "intended": "",
+            "environment": "dev", "action": action, "step": name, "awake_until": "", "intended": "",
             "window_minutes": 60, "keep_snapshots": 2, "needed": [], "lock_table": "locks",
             "inventories": str(inventories), "region": REGION, **more,
         }  # fmt: skip
@@ -197,7 +197,7 @@ class Axe:
         self.real, self.left, self.after, self.calls = power_steps.Night.call, 0, False, 0
         monkeypatch.setattr(power_steps.Night, "call", lambda *a, **k: self(*a, **k))
 
-    def __call__(self, night: Any, service: str, operation: str, **given: Any) -> None:
+    def __call__(self, night: Any, service: str, operation: str, /, **given: Any) -> None:
         if not night.write:
             return
         self.calls += 1
@@ -297,14 +297,14 @@ def test_a_mark_that_can_t_be_read_is_refused_before_anything(dev: Any, do: Any)
 
 def test_an_environment_is_kept_awake_by_its_note(dev: Any, do: Any) -> None:
     later = (datetime.now(UTC) + timedelta(hours=3)).isoformat(timespec="seconds")
-    assert do("sleep", "keep_awake", until=later)["changed"]
-    assert not do("sleep", "keep_awake", until=later)["changed"]
+    assert do("sleep", "keep_awake", awake_until=later)["changed"]
+    assert not do("sleep", "keep_awake", awake_until=later)["changed"]
     assert do("sleep", "begin")["go"] is False and not do("sleep", "state")["asleep"]
-    do("sleep", "keep_awake", until="none")
+    do("sleep", "keep_awake", awake_until="none")
     assert do("sleep", "begin")["go"] is True
     for wrong, words in (("2020-01-01T00:00Z", "which is over"), ("18:00", "no time with an off")):
         with pytest.raises(Refused, match=words):
-            do("sleep", "keep_awake", until=wrong)
+            do("sleep", "keep_awake", awake_until=wrong)
 
 
 def test_a_note_that_is_over_lets_it_sleep(do: Any, dev: Any) -> None:
