@@ -108,8 +108,8 @@ def refusal(image: str, verdict: Verdict) -> str:
         more = len(verdict.refused) - 8
         rest = f"; and {more} more" if more > 0 else ""
         return (
-            f"{image} was not pushed, for what is known of it: {shown}{rest}. Take the versions that "
-            "mend it (a newer base image in base_images, `make lock` for requirements), or note an "
+            f"{image} was not pushed, for what is known of it: {shown}{rest}. Take the versions "
+            "that mend it (a newer base in base_images, `make lock` for requirements), or note an "
             "exception with its reason and end in image_policy.exceptions. Nothing was changed."
         )
     if verdict.silent:
