@@ -1,4 +1,4 @@
-"""Deploys: nothing for nothing, nothing known to be bad is pushed, wrong releases are taken back."""
+"""Deploys: nothing for nothing, nothing known to be bad is pushed, wrong ones are taken back."""
 
 import json
 import threading
