@@ -4,7 +4,7 @@ The gate evaluates them on a plan's JSON; checkov evaluates the same ones on the
 (as_checkov/). `RULES` holds all of them.
 """
 
-from . import identity, network, storage
+from . import identity, network, runtime, storage
 from .model import RULES
 
-__all__ = ["RULES", "identity", "network", "storage"]
+__all__ = ["RULES", "identity", "network", "runtime", "storage"]

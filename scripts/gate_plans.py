@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
-from drydock.moto import patches  # noqa: E402
+from drydock.moto import patches, rds  # noqa: E402
 from tests.gate.changes import PLANS, SAMPLE, batches, edited  # noqa: E402
 
 HOME = Path(os.environ.get("DRYDOCK_HOME", PROJECT / ".drydock")).resolve()
@@ -96,12 +97,22 @@ def useful(plan: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
+def start_databases(ended: threading.Event) -> None:
+    """Have databases that are being created available, as the embedded cloud does behind moto."""
+    while not ended.wait(0.5):
+        for database in rds.databases():
+            if database.status == "creating":
+                rds.set_status(database, "available")
+
+
 def main() -> None:
     wanted = set(sys.argv[1:])
     patches.apply()  # what it forgets, as the tags of a stream
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=PORT, verbose=False)
     server.start()
+    ended = threading.Event()
+    threading.Thread(target=start_databases, args=(ended,), daemon=True).start()
     work = Path(tempfile.mkdtemp(prefix="gate-plans-"))
     PLANS.mkdir(exist_ok=True)
     try:
@@ -131,6 +142,7 @@ def main() -> None:
             print(f"{name}: {len(text)} bytes", flush=True)
             shutil.rmtree(folder)
     finally:
+        ended.set()
         server.stop()
         shutil.rmtree(work)
 

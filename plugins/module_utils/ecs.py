@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from typing import Any
 
+from ansible_collections.drydock.ops.plugins.module_utils import release_failure
+
 # What RegisterTaskDefinition takes of what DescribeTaskDefinition gives (botocore's ecs model).
 TAKEN = (
     "family",
@@ -68,8 +70,15 @@ def shown(definition: dict[str, Any], count: int) -> dict[str, Any]:
 class Service:
     """One ECS service."""
 
-    def __init__(self, ecs: Any, cluster: str, name: str) -> None:
-        self.ecs, self.cluster, self.name = ecs, cluster, name
+    def __init__(
+        self,
+        ecs: Any,
+        cluster: str,
+        name: str,
+        clients: release_failure.Clients | None = None,
+    ) -> None:
+        """clients: gives the clients that a failure's cause is asked of; None leaves it unnamed."""
+        self.ecs, self.cluster, self.name, self.clients = ecs, cluster, name, clients
 
     def describe(self) -> dict[str, Any]:
         found = self.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"]
@@ -146,6 +155,9 @@ def observe(service: Service, deployment: dict[str, Any], wait: float) -> dict[s
         now = service.describe()
         own = next((one for one in now["deployments"] if one["id"] == deployment["id"]), None)
         primary = primary_of(now)
+        if service.clients:
+            failing = release_failure.unhealthy(service.clients, now)
+            deployment = {**deployment, "unhealthy": deployment.get("unhealthy", {}) | failing}
         if own is None or own["status"] != "PRIMARY" or own.get("rolloutState") == "FAILED":
             raise DeploymentFailed(failure(service, deployment, now, own, primary))
         turn = newest(service, now)
@@ -213,6 +225,14 @@ def failure(
     stopped = stopped_tasks(service, deployment)
     if stopped:
         parts.append(f"Its tasks that stopped: {'; '.join(stopped)}.")
+    if service.clients:
+        parts += release_failure.causes(
+            service.clients,
+            now,
+            of_deployment(service, deployment),
+            service.definition(deployment["task_definition"]),
+            deployment.get("unhealthy", {}),
+        )
     if deployment["previous"]:
         count = service.running(deployment["previous"])
         old = short(deployment["previous"])
@@ -229,17 +249,23 @@ def failure(
     return " ".join(parts)
 
 
-def stopped_tasks(service: Service, deployment: dict[str, Any]) -> list[str]:
-    """Return why tasks of a deployment stopped, the same reasons counted together."""
-    reasons: Counter[str] = Counter()
-    for task in service.tasks("STOPPED"):
-        belongs = (
+def of_deployment(service: Service, deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the stopped tasks of a deployment."""
+    return [
+        task
+        for task in service.tasks("STOPPED")
+        if (
             task["startedBy"] == deployment["id"]
             if task.get("startedBy")
             else task["taskDefinitionArn"] == deployment["task_definition"]
         )
-        if not belongs:
-            continue
+    ]
+
+
+def stopped_tasks(service: Service, deployment: dict[str, Any]) -> list[str]:
+    """Return why tasks of a deployment stopped, the same reasons counted together."""
+    reasons: Counter[str] = Counter()
+    for task in of_deployment(service, deployment):
         words = [task.get("stoppedReason") or task.get("stopCode") or "no reason given"]
         for container in task.get("containers", []):
             if container.get("exitCode") is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -275,7 +276,8 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
     require_boto3(module)
     want = module.params
     try:
-        service = Service(client("ecs", want["region"]), want["cluster"], want["service"])
+        clients = functools.cache(lambda name: client(name, want["region"]))
+        service = Service(clients("ecs"), want["cluster"], want["service"], clients)
         if want["phase"] == "start":
             elb = client("elbv2", want["region"])
             result = start(service, want, module.check_mode, elb)

@@ -15,7 +15,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     client,
-    error_code,
     explain,
     require_boto3,
 )
@@ -24,9 +23,10 @@ DOCUMENTATION = r"""
 module: workload_image
 short_description: Have the image of a revision in ECR
 description:
-  - Where the tag is in the repository already, nothing is built. Else the context of that
-    revision (C(git archive), so nothing that is not committed gets in) is built with podman and
-    pushed.
+  - Where an image of the same inputs is in the repository already, under whatever commit, that
+    is taken and nothing is built or pushed. Else O(state=built) builds the context of that
+    revision (C(git archive), so nothing that is not committed gets in) with podman, and
+    O(state=pushed) pushes what was built; the scan is between the two.
   - The registry's token goes to podman through a pipe and lies only in a private file that is
     gone when the module ends.
 options:
@@ -39,7 +39,15 @@ options:
     default: false
   repository_url: {description: The ECR repository as an image name., type: str, required: true}
   repository_name: {description: The ECR repository as the API names it., type: str, required: true}
-  tag: {description: Tag of the image., type: str, required: true}
+  tag:
+    description: Tag of the image, a commit's short SHA, a hyphen, and what it was built of.
+    type: str
+    required: true
+  state:
+    description: How far to go where the image is not in ECR.
+    type: str
+    choices: [built, pushed]
+    required: true
   build_args: {description: Build arguments; REVISION is added., type: dict, default: {}}
   ca_bundle:
     description: CA certificates of this machine, mounted while building if the file exists.
@@ -60,6 +68,7 @@ EXAMPLES = r"""
     context: apps/hello
     revision: "{{ source.revision }}"
     tag: "{{ source.tag }}"
+    state: built
     repository_url: 111111111111.dkr.ecr.us-east-1.amazonaws.com/drydock-dev-hello
     repository_name: drydock-dev-hello
     region: us-east-1
@@ -67,11 +76,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 image: {description: Name and tag of the image., type: str, returned: success}
+tag: {description: Its tag; another than asked for where one of the same inputs was there.,
+  type: str, returned: success}
 digest:
-  description: Digest of the image in ECR; empty in check mode if it is to be built.
+  description: Digest of the image in ECR; empty while it is not there.
   type: str
   returned: success
-seconds: {description: Seconds that building and pushing took., type: dict, returned: when built}
+seconds: {description: Seconds that it took., type: float, returned: when built or pushed}
 """
 
 # Where Debian's and most other images look for certificates.
@@ -82,15 +93,24 @@ class ImageError(Exception):
     """Building or pushing failed; the text is for the person who asked."""
 
 
-def digest_of(ecr: Any, repository: str, tag: str) -> str:
-    """Return the digest of a tag in ECR, empty if it is not there."""
-    try:
-        answer = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
-    except Exception as error:
-        if error_code(error) == "ImageNotFoundException":
-            return ""
-        raise
-    return answer["imageDetails"][0]["imageDigest"] if answer["imageDetails"] else ""
+def held(ecr: Any, repository: str, tag: str) -> tuple[str, str]:
+    """Return (tag, digest) of the image in ECR with the same inputs; ("", "") if there is none.
+
+    The tag itself is preferred; in others only the commit differs, which is not part of what was
+    built.
+    """
+    inputs = tag.partition("-")[2]
+    pages = ecr.get_paginator("describe_images").paginate(
+        repositoryName=repository, filter={"tagStatus": "TAGGED"}
+    )
+    found = [
+        (name, image["imageDigest"])
+        for page in pages
+        for image in page["imageDetails"]
+        for name in image.get("imageTags", [])
+        if name.partition("-")[2] == inputs
+    ]
+    return min(found, key=lambda one: one[0] != tag, default=("", ""))
 
 
 def tail(text: str, lines: int = 25) -> str:
@@ -217,44 +237,48 @@ class Builder:
 def have_image(want: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return the module's result; raises ImageError or botocore's errors."""
     ecr = client("ecr", want["region"])
-    image = f"{want['repository_url']}:{want['tag']}"
-    digest = digest_of(ecr, want["repository_name"], want["tag"])
+    tag, digest = held(ecr, want["repository_name"], want["tag"])
+    tag = tag or want["tag"]
+    result = {"image": f"{want['repository_url']}:{tag}", "tag": tag, "digest": digest}
     if digest or check_mode:
-        return {"changed": not digest, "image": image, "digest": digest}
+        return {**result, "changed": not digest}
     folder = Path(tempfile.mkdtemp(prefix="drydock-image-"))
+    start = time.monotonic()
     try:
         builder = Builder(want, folder)
-        start = time.monotonic()
-        builder.fetch_source()
-        builder.build()
-        built = time.monotonic()
-        try:
-            builder.push(
-                ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-            )
-        except ImageError:
-            # Tags are immutable: somebody else may have pushed this very revision meanwhile.
-            if not digest_of(ecr, want["repository_name"], want["tag"]):
-                raise
-        pushed = time.monotonic()
+        if want["state"] == "built":
+            builder.fetch_source()
+            builder.build()
+        else:
+            digest = pushed(ecr, builder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    digest = digest_of(ecr, want["repository_name"], want["tag"])
-    if not digest:
-        raise ImageError(
-            f"{image} was pushed, but ECR does not list it: look at the registry's log."
-        )
-    seconds = {"build": round(built - start, 1), "push": round(pushed - built, 1)}
+    seconds = round(time.monotonic() - start, 1)
     return {
+        **result,
         "changed": True,
-        "image": image,
         "digest": digest,
         "seconds": seconds,
-        "evidence": [
-            f"image {want['tag'][:12]} built ({seconds['build']} s) and pushed ({seconds['push']} "
-            "s)"
-        ],
+        "evidence": [f"image {tag} {want['state']} in {seconds} s"],
     }
+
+
+def pushed(ecr: Any, builder: Builder) -> str:
+    """Push what was built. Returns its digest; raises ImageError."""
+    want = builder.want
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    try:
+        builder.push(token)
+    except ImageError:
+        # Tags are immutable: somebody else may have pushed this very image meanwhile.
+        if not held(ecr, want["repository_name"], want["tag"])[1]:
+            raise
+    digest = held(ecr, want["repository_name"], want["tag"])[1]
+    if not digest:
+        raise ImageError(
+            f"{builder.image} was pushed, but ECR does not list it: look at the registry's log."
+        )
+    return digest
 
 
 def main() -> None:
@@ -267,6 +291,7 @@ def main() -> None:
             "repository_url": {"type": "str", "required": True},
             "repository_name": {"type": "str", "required": True},
             "tag": {"type": "str", "required": True},
+            "state": {"type": "str", "required": True, "choices": ["built", "pushed"]},
             "build_args": {"type": "dict", "default": {}},
             "ca_bundle": {"type": "path", "default": CA_BUNDLE},
             "region": {"type": "str", "required": True},

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -17,6 +18,8 @@ short_description: Find the revision and image tag that a workload is deployed f
 description:
   - Changes nothing. A revision that git does not know, a context that it does not hold, and
     uncommitted changes in that context are errors here, before anything is built.
+  - The tag is that of the newest commit which touched the context and of a hash of all that a build
+    reads, so it stays the same while nothing of it changes, wherever HEAD has moved to.
 options:
   repository: {description: Folder of the git repository., type: path, required: true}
   revision: {description: Commit, branch or tag., type: str, default: HEAD}
@@ -24,6 +27,10 @@ options:
     description: Folder with the Dockerfile relative to the repository.
     type: str
     required: true
+  build_args:
+    description: Build arguments, the base image among them; part of what the build reads.
+    type: dict
+    default: {}
   allow_uncommitted:
     description: >-
       Take uncommitted changes of the context as they lie there (only with revision HEAD). The tag
@@ -41,13 +48,29 @@ EXAMPLES = r"""
   drydock.ops.workload_source:
     repository: .
     context: apps/hello
+    build_args: {BASE: docker.io/library/nginx:1.28}
 """
 
 RETURN = r"""
-revision: {description: Full SHA of the commit., type: str, returned: success}
-tag: {description: Tag of the image., type: str, returned: success}
+revision:
+  description: >-
+    Full SHA of the newest commit that touched the context; in a shallow clone that does not hold
+    it, of the commit asked for.
+  type: str
+  returned: success
+inputs: {description: Hash of all that a build reads., type: str, returned: success}
+tag:
+  description: Tag of the image, made of both.
+  type: str
+  returned: success
+committed: {description: When that commit was made (ISO 8601)., type: str, returned: success}
 uncommitted: {description: Whether uncommitted changes are in it., type: bool, returned: success}
 """
+
+
+# Counted up where the way of building changes, so that everything is built anew once.
+RECIPE = "1"
+SHORT = 12  # characters of a hash in a tag
 
 
 class SourceError(Exception):
@@ -111,10 +134,40 @@ def digest(repository: str, files: list[str]) -> str:
     return found.hexdigest()
 
 
+def newest_commit(repository: str, sha: str, context: str) -> str:
+    """Return the newest commit up to `sha` that touched the context.
+
+    A shallow clone takes all files for touched by its oldest commit; then `sha` itself is
+    returned, which holds the context as well.
+    """
+    found = git(repository, "log", "-1", "--format=%H", sha, "--", context).stdout.strip()
+    where = git(repository, "rev-parse", "--git-path", "shallow").stdout.strip()
+    shallow = Path(repository) / where
+    edges = shallow.read_text().split() if shallow.is_file() else []
+    same = [git(repository, "rev-parse", f"{one}:{context}").stdout for one in (found, sha)]
+    return sha if not found or found in edges or same[0] != same[1] else found
+
+
+def inputs_of(repository: str, sha: str, context: str, build_args: dict[str, Any],
+              files: list[str]) -> str:  # fmt: skip
+    """Return a hash of all that a build reads: context, build arguments, uncommitted files."""
+    read = {
+        "recipe": RECIPE,
+        "context": git(repository, "rev-parse", f"{sha}:{context}").stdout.strip(),
+        "build_args": {name: str(value) for name, value in build_args.items()},
+        "uncommitted": digest(repository, files) if files else "",
+    }
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+
+
 def find_source(
-    repository: str, revision: str, context: str, allow_uncommitted: bool
+    repository: str,
+    revision: str,
+    context: str,
+    allow_uncommitted: bool,
+    build_args: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return {revision, tag, uncommitted}; raises SourceError."""
+    """Return {revision, inputs, tag, uncommitted, committed}; raises SourceError."""
     sha = resolve(repository, revision)
     files = []
     if sha == resolve(repository, "HEAD") and revision in ("HEAD", "@"):
@@ -132,8 +185,16 @@ def find_source(
             f"{context}/Dockerfile is not in commit {sha[:12]}: commit it, or give a "
             "deploy_revision that has it."
         )
-    tag = f"{sha}-dirty-{digest(repository, files)[:12]}" if files else sha
-    return {"revision": sha, "tag": tag, "uncommitted": bool(files)}
+    commit = newest_commit(repository, sha, context)
+    inputs = inputs_of(repository, sha, context, build_args or {}, files)
+    between = "-dirty-" if files else "-"
+    return {
+        "revision": commit,
+        "inputs": inputs,
+        "tag": f"{commit[:SHORT]}{between}{inputs[:SHORT]}",
+        "uncommitted": bool(files),
+        "committed": git(repository, "show", "-s", "--format=%cI", commit).stdout.strip(),
+    }
 
 
 def main() -> None:
@@ -142,6 +203,7 @@ def main() -> None:
             "repository": {"type": "path", "required": True},
             "revision": {"type": "str", "default": "HEAD"},
             "context": {"type": "str", "required": True},
+            "build_args": {"type": "dict", "default": {}},
             "allow_uncommitted": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -149,7 +211,11 @@ def main() -> None:
     want = module.params
     try:
         found = find_source(
-            want["repository"], want["revision"], want["context"], want["allow_uncommitted"]
+            want["repository"],
+            want["revision"],
+            want["context"],
+            want["allow_uncommitted"],
+            want["build_args"],
         )
     except SourceError as error:
         module.fail_json(msg=f"{error} Nothing was changed.")

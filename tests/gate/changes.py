@@ -284,6 +284,11 @@ resource "aws_iam_role_policy_attachment" "admin" {
         ("SEC_1", "aws_ecs_task_definition.web", "DB_PASSWORD in the clear")),
     bad("password-in-a-url", (edit('value = "info"', 'value = "info" }, { name = "DATABASE", value = "postgres://orders:hunter2-planted@db/orders"'),),
         ("SEC_1", "aws_ecs_task_definition.web", "key or a password")),
+    bad("writable-root", (edit("readonlyRootFilesystem = true", "readonlyRootFilesystem = false"),),
+        ("RUN_1", "aws_ecs_task_definition.web", "container web can write to its root")),
+    bad("task-as-root", (edit('user        = "10001:10001"', 'user        = "0:0"\n    privileged  = true'),),
+        ("RUN_1", "aws_ecs_task_definition.web", "container web runs as 0"),
+        ("RUN_1", "aws_ecs_task_definition.web", "container web is privileged")),
     bad("password-of-the-database", (edit("manage_master_user_password = true", 'password = "hunter2-planted"'),),
         ("SEC_1", DATABASE, "password would be in the state")),
     bad("secret-in-the-state", add("""

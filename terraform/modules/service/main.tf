@@ -136,11 +136,22 @@ resource "aws_ecs_task_definition" "template" {
     cpu_architecture        = "X86_64"
   }
 
+  # On the task's own disk, which ends with it; an image's VOLUME says who may write there.
+  volume {
+    name = "tmp"
+  }
+
   container_definitions = jsonencode([{
     name        = var.name
     image       = "${var.repository_url}:unreleased"
     essential   = true
     stopTimeout = var.stop_timeout
+
+    # The images' own user, said here too, so that no image can run as root.
+    user = "10001:10001"
+    # What a process writes outlives neither it nor its task: only /tmp can be written to.
+    readonlyRootFilesystem = true
+    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
 
     portMappings = [{
       containerPort = var.port

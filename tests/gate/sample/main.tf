@@ -159,7 +159,10 @@ resource "aws_ecs_task_definition" "web" {
   container_definitions = jsonencode([{
     name        = "web"
     image       = "registry.example/web:1"
+    user        = "10001:10001"
     environment = [{ name = "LOG_LEVEL", value = "info" }]
     secrets     = [{ name = "DATABASE_PASSWORD", valueFrom = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x" }]
+
+    readonlyRootFilesystem = true
   }])
 }

@@ -37,12 +37,76 @@ def source(repository: Path, revision: str = "HEAD", uncommitted: bool = False) 
     return find_source(str(repository), revision, "apps/hello", uncommitted)
 
 
+def commit(repository: Path, path: str, text: str) -> str:
+    (repository / path).write_text(text)
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", path)
+    return git(repository, "rev-parse", "HEAD")
+
+
 def test_a_clean_context_is_tagged_by_its_commit(repository: Path) -> None:
     sha = git(repository, "rev-parse", "HEAD")
     (repository / "elsewhere").touch()
     (repository / "apps/hello/noise.log").touch()
-    assert source(repository) == {"revision": sha, "tag": sha, "uncommitted": False}
-    assert source(repository, sha[:10])["tag"] == sha
+    found = source(repository)
+    assert (found["revision"], found["uncommitted"]) == (sha, False)
+    assert found["tag"] == f"{sha[:12]}-{found['inputs'][:12]}"
+    assert source(repository, sha[:10]) == found
+
+
+def test_the_tag_moves_with_what_a_build_reads_alone(repository: Path) -> None:
+    first = source(repository)
+    commit(repository, "elsewhere", "not read")
+    assert source(repository) == first
+    page = commit(repository, "apps/hello/page", "read")
+    changed = source(repository)
+    assert changed["revision"] == page
+    assert changed["inputs"] != first["inputs"]
+    # Back to the first content: other commit, same inputs.
+    (repository / "apps/hello/page").unlink()
+    back = commit(repository, "elsewhere", "again")
+    again = source(repository)
+    assert (again["revision"], again["inputs"]) == (back, first["inputs"])
+    base = find_source(str(repository), "HEAD", "apps/hello", False, {"BASE": "debian:13"})
+    assert base["revision"] == back
+    assert base["inputs"] != again["inputs"]
+
+
+def test_a_shallow_clone_knows_the_inputs(repository: Path, tmp_path: Path) -> None:
+    whole = source(repository)
+    head = commit(repository, "elsewhere", "not read")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repository}", str(shallow))
+    found = source(shallow)
+    assert found["inputs"] == whole["inputs"]
+    assert found["revision"] == head
+
+
+class Registry:
+    """ECR with some tags."""
+
+    def __init__(self, *tags: str) -> None:
+        self.images = [{"imageTags": [tag], "imageDigest": f"sha256:{tag}"} for tag in tags]
+
+    def get_paginator(self, name: str) -> Registry:
+        assert name == "describe_images"
+        return self
+
+    def paginate(self, **_: object) -> list[dict]:
+        return [{"imageDetails": self.images[:1]}, {"imageDetails": self.images[1:]}]
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        (("aaa-111", "bbb-111"), "bbb-111"),
+        (("aaa-222", "aaa-111"), "aaa-111"),
+        (("aaa-dirty-111", "bbb-2111", "111"), ""),
+        ((), ""),
+    ],
+)
+def test_an_image_of_the_same_inputs_is_taken(tags: tuple[str, ...], found: str) -> None:
+    assert workload_image.held(Registry(*tags), "hello", "bbb-111")[0] == found
 
 
 @pytest.mark.parametrize("revision", ["deadbeef", "no-such-branch", "--all", "HEAD:apps", ""])
@@ -75,7 +139,7 @@ def test_allowed_uncommitted_changes_give_a_tag_of_their_own(repository: Path) -
     dockerfile.unlink()
     tags.add(source(repository, uncommitted=True)["tag"])
     assert len(tags) == 3
-    assert all(tag.startswith(f"{sha}-dirty-") for tag in tags)
+    assert all(tag.startswith(f"{sha[:12]}-dirty-") for tag in tags)
 
 
 def test_a_context_that_the_commit_lacks_is_refused(repository: Path) -> None:

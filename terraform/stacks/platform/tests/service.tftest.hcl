@@ -168,6 +168,14 @@ run "roles_may_do_what_they_need_and_no_more" {
     ])
     error_message = "the template holds the shape only; image tag, environment and secrets belong to a release"
   }
+
+  assert {
+    condition = alltrue([
+      for container in jsondecode(aws_ecs_task_definition.template.container_definitions) :
+      container.readonlyRootFilesystem && container.user == "10001:10001" && [for point in container.mountPoints : point.containerPath] == ["/tmp"]
+    ])
+    error_message = "a container has a read-only root, is not root, and may write to /tmp alone"
+  }
 }
 
 run "spot_keeps_one_ordinary_task_and_no_database_no_secret" {

@@ -1,0 +1,12 @@
+"""Action plugin: image_sbom without a process of its own."""
+
+from __future__ import annotations
+
+from ansible_collections.drydock.ops.plugins.modules import image_sbom
+from ansible_collections.drydock.ops.plugins.plugin_utils.in_process import InProcess
+
+
+class ActionModule(InProcess):
+    """See the documentation in plugins/modules/image_sbom.py."""
+
+    module = image_sbom
