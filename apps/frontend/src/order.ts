@@ -36,7 +36,7 @@ const cardField = (): HTMLElement =>
         'label',
         { class: 'card' },
         h('input', { type: 'radio', name: 'card', value: number, checked: index === 0 }),
-        h('span', {}, h('b', {}, number), h('span', { class: 'hint' }, ` ${what}`)),
+        h('span', {}, h('b', {}, number), ' ', h('span', { class: 'hint' }, what)),
       ),
     ),
   );

@@ -4,19 +4,19 @@ import { h, heading, problem, say } from './dom';
 import { shown } from './money';
 
 function stockOf({ stock }: Product): HTMLElement {
-  if (stock === 0) return h('p', { class: 'stock none' }, 'Sold out');
   return h('p', { class: stock < 10 ? 'stock few' : 'stock' }, stock < 10 ? `Only ${stock} left` : `${stock} in stock`);
 }
 
 const card = (product: Product): HTMLElement =>
   h(
     'li',
-    { class: product.stock === 0 ? 'product away' : 'product' },
+    { class: 'product' },
     h('h2', {}, product.name),
     h('p', { class: 'description' }, product.description),
-    h('div', { class: 'offer' }, h('p', { class: 'price' }, shown(product.price, product.currency)), stockOf(product)),
-    product.stock > 0 &&
-      h('a', { class: 'button', href: `#/order/${product.sku}` }, 'Order', h('span', { class: 'unseen' }, ` ${product.name}`)),
+    h('div', { class: 'offer' }, h('p', { class: 'price' }, shown(product.price, product.currency)), product.stock > 0 && stockOf(product)),
+    product.stock > 0
+      ? h('a', { class: 'button', href: `#/order/${product.sku}` }, 'Order', h('span', { class: 'unseen' }, ` ${product.name}`))
+      : h('span', { class: 'button gone' }, 'Sold out'),
   );
 
 /** Fills `view` with the products, a page at a time. Throws Refusal if there is no first page. */

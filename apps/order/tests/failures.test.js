@@ -8,8 +8,10 @@ import { Orders } from '../src/orders.js';
 import { Products, RetryBudget } from '../src/product.js';
 import { ConfigurationError, load } from '../src/settings.js';
 import * as tracing from '../src/tracing.js';
-import { CARDS, TRACE, newDatabase, orderProcess, place, standIn, wait } from './parts.js';
+import { fileURLToPath } from 'node:url';
+import { CARDS, Process, TRACE, newDatabase, orderProcess, place, standIn, wait } from './parts.js';
 
+const APP = fileURLToPath(new URL('..', import.meta.url));
 const log = logs.create('silent', 'test');
 const spans = [];
 let database, provider;
@@ -140,6 +142,8 @@ test('a process from start to stop: what is under way is finished', async () => 
   const { service: running, url, api } = await orderProcess({ ...database.environment, PRODUCT_URL: product.url });
   await running.serving(url);
   assert.deepEqual(await (await fetch(`${url}/ready`)).json(), { status: 'ready', database: 'ok' });
+  const healthCheck = () => new Process(process.execPath, ['src/healthcheck.js'], APP, { PORT: new URL(url).port }).ended;
+  assert.equal(await healthCheck(), 0);
   const slow = place(api);
   await wait(() => answer, 'the reservation to be asked for');
   running.child.kill('SIGTERM');
@@ -147,6 +151,7 @@ test('a process from start to stop: what is under way is finished', async () => 
   json(answer, 201, held);
   assert.equal((await slow).status, 201);
   assert.equal(await running.ended, 0);
+  assert.equal(await healthCheck(), 1);
   const names = running.events.map(({ event }) => event);
   assert.deepEqual(names.filter((name) => name !== 'request'), ['schema_ready', 'serving', 'draining']);
   assert.ok(!running.output.includes(database.environment.DATABASE_PASSWORD));
