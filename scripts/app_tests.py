@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -72,6 +73,27 @@ def _packages_of(app: Path) -> None:
     stamp.write_text(wanted)
 
 
+def _browser() -> str:
+    """A Chromium for the Shop's page; Debian's is installed where there is none (half a minute)."""
+    for name in ("chromium", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            return found
+    print("app tests: installing chromium", flush=True)
+    done = subprocess.run(
+        ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "--no-remove",
+         "chromium", "fonts-dejavu-core"],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdout=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    found = shutil.which("chromium")
+    if done.returncode or not found:
+        sys.exit(
+            "The Shop's page is tested in a Chromium, and apt-get has none to install. Put chromium "
+            "or google-chrome on PATH. No test was run."
+        )
+    return found
+
+
 def _tests() -> list[tuple[Path, list[str]]]:
     """What to run and where: first the apps in Python, then those in Node.js that use them.
 
@@ -116,6 +138,7 @@ def main() -> int:
     authority = Authority(base.folder("ca"))
     images.ensure(Podman(base), authority.certificate, print)
     password = secrets.token_urlsafe(16)
+    browser, tests = _browser(), _tests()
     code = 0
     with lifecycle.hold(settings):
         podman.remove(*(part.name for part in podman.parts()))
@@ -136,7 +159,7 @@ def main() -> int:
                 ).stdout.strip()
                 for name in (database, cache)
             }
-            for app, words in _tests():
+            for app, words in tests:
                 begin = time.monotonic()
                 done = subprocess.run(
                     words,
@@ -150,6 +173,7 @@ def main() -> int:
                         "TEST_DATABASE_PASSWORD": password,
                         "TEST_REDIS_URL": f"redis://{address[cache]}:6379/0",
                         "TEST_PRODUCT_PYTHON": str(PROJECT / ".drydock/venvs/product/bin/python"),
+                        "TEST_CHROMIUM": browser,
                         "TEST_EVIDENCE": str(PROJECT / ".drydock/evidence/shop"),
                     },
                     check=False,
