@@ -88,8 +88,8 @@ def _browser() -> str:
     found = shutil.which("chromium")
     if done.returncode or not found:
         sys.exit(
-            "The Shop's page is tested in a Chromium, and apt-get has none to install. Put chromium "
-            "or google-chrome on PATH. No test was run."
+            "The Shop's page is tested in a Chromium, and apt-get has none to install. Put "
+            "chromium or google-chrome on PATH. No test was run."
         )
     return found
 
