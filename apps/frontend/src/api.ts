@@ -44,7 +44,7 @@ export class Refusal extends Error {
 
 const PRODUCTS = '/api/product/products';
 const ORDERS = '/api/order/orders';
-const PATIENCE = 20_000; // ms; longer than the order service needs for all its own tries
+const PATIENCE = 30_000; // ms; longer than the order service takes for all its own tries
 
 async function ask<T>(address: string, options: RequestInit = {}): Promise<T> {
   let answer: Response;

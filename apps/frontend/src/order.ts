@@ -129,6 +129,8 @@ class Form {
     this.submit.setAttribute('aria-disabled', String(now));
     this.submit.textContent = now ? 'Placing order …' : 'Place order';
     if (!now) return;
+    // "Try again" goes away; the keyboard stays in the form.
+    if (this.alert.contains(document.activeElement)) this.submit.focus();
     this.alert.replaceChildren();
     say('Your order is being placed.');
   }

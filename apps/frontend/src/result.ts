@@ -19,7 +19,7 @@ export async function result(view: HTMLElement, id: string): Promise<void> {
   const facts = [
     ['Product', name],
     ['Quantity', String(order.quantity)],
-    ['Paid with', `test card ending in ${order.card_last4}`],
+    ['Card', `test card ending in ${order.card_last4}`],
     ['Total', order.amount && order.currency ? shown(order.amount, order.currency) : '–'],
     ['Reference', order.id],
   ] as const;

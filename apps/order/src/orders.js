@@ -65,18 +65,26 @@ export class Orders {
     return now;
   }
 
-  /** Takes up orders that stand still, because a task died or another service was away. */
+  /** Takes up orders that stand still, because a task died or another service was away: how many ended. */
   async resume() {
     const late = await this.database.rows(
       `SELECT ${COLUMNS} FROM shop_order.orders WHERE state IN ('pending', 'reserved')
        AND updated_at < clock_timestamp() - make_interval(secs => $1) ORDER BY updated_at LIMIT 20`,
       this.settings.resume_after,
     );
+    let ended = 0;
     for (const order of late) {
-      const { state } = await this.settle(order);
-      this.log.info({ order_id: order.id, from: order.state, state }, 'order_resumed');
+      try {
+        const { state } = await this.settle(order);
+        this.log.info({ order_id: order.id, from: order.state, state }, 'order_resumed');
+        ended += 1;
+      } catch (error) {
+        this.log.warn({ order_id: order.id, state: order.state, reason: error.message }, 'order_stands_still');
+        // To the end of the queue, so that one that fails again and again holds up no other.
+        await this.database.rows('UPDATE shop_order.orders SET updated_at = clock_timestamp() WHERE id = $1', order.id);
+      }
     }
-    return late.length;
+    return ended;
   }
 
   async reserve(order) {

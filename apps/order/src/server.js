@@ -12,7 +12,7 @@ import * as tracing from './tracing.js';
  * Serves until SIGTERM or SIGINT, then:
  * 1. At once: /ready answers 503 and answers close their connections.
  * 2. After DRAIN_DELAY: no new connection; requests under way go on.
- * 3. When they are done, or after DRAIN_TIMEOUT: the pool closes.
+ * 3. When they and the orders that were taken up are done, or after DRAIN_TIMEOUT: the pool closes.
  */
 export async function serve(settings, log) {
   const state = { draining: false };
@@ -35,17 +35,16 @@ export async function serve(settings, log) {
   state.draining = true;
   log.info({ signal, seconds: settings.drain_delay }, 'draining');
   await pause(settings.drain_delay * 1000);
-  const closed = once(server, 'close');
+  const done = Promise.all([once(server, 'close'), resuming]);
   server.close();
   server.closeIdleConnections();
   const patience = new AbortController();
   await Promise.race([
-    closed,
+    done,
     pause(settings.drain_timeout * 1000, undefined, { signal: patience.signal }).catch(() => {}),
   ]);
   patience.abort();
   server.closeAllConnections();
-  await resuming;
   await database.close();
   await spans.shutdown();
 }
