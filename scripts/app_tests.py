@@ -1,13 +1,16 @@
 """Runs the workloads' own tests against a real PostgreSQL and a real Valkey.
 
 Both run in containers of the embedded cloud's image for parts, for as long as the tests do.
-Each app brings its pinned ``requirements-dev.txt``; its venv is kept until those change.
+Each app brings its pinned ``requirements-dev.txt`` or a ``package-lock.json`` with a script
+``test``; what they pin is kept until they change.
 """
 
 import dataclasses
 import hashlib
+import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +58,67 @@ def _environment_of(app: Path) -> Path:
     return python
 
 
+def _packages_of(app: Path) -> None:
+    """The packages that the app's package-lock.json pins, installed anew when that has changed."""
+    pins = app / "package-lock.json"
+    wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
+    stamp = app / "node_modules/installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"app tests: installing {pins.relative_to(PROJECT)}", flush=True)
+    subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=app, check=True,
+    )  # fmt: skip
+    stamp.write_text(wanted)
+
+
+def _browser() -> str:
+    """A Chromium for the Shop's page; Debian's is installed where there is none (half a minute)."""
+    for name in ("chromium", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            return found
+    print("app tests: installing chromium", flush=True)
+    done = subprocess.run(
+        ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "--no-remove",
+         "chromium", "fonts-dejavu-core"],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdout=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    found = shutil.which("chromium")
+    if done.returncode or not found:
+        sys.exit(
+            "The Shop's page is tested in a Chromium, and apt-get has none to install. Put "
+            "chromium or google-chrome on PATH. No test was run."
+        )
+    return found
+
+
+def _tests() -> list[tuple[Path, list[str]]]:
+    """What to run and where: first the apps in Python, then those in Node.js that use them.
+
+    All of their packages are there before the first runs: the page's tests start the services.
+    """
+    python = {
+        path.parent: _environment_of(path.parent)
+        for path in sorted(PROJECT.glob("apps/*/requirements-dev.txt"))
+    }
+    node = [
+        path.parent
+        for path in sorted(PROJECT.glob("apps/*/package.json"))
+        if "test" in json.loads(path.read_text()).get("scripts", {})
+    ]
+    for app in node:
+        _packages_of(app)
+    return [
+        *(
+            (app, [str(python[app]), "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            for app in python
+        ),
+        *((app, ["npm", "test", "--silent"]) for app in reversed(node)),
+    ]
+
+
 def _wait(podman: Podman, name: str, *command: str) -> None:
     deadline = time.monotonic() + 30
     while podman.execute(name, command).code:
@@ -74,6 +138,7 @@ def main() -> int:
     authority = Authority(base.folder("ca"))
     images.ensure(Podman(base), authority.certificate, print)
     password = secrets.token_urlsafe(16)
+    browser, tests = _browser(), _tests()
     code = 0
     with lifecycle.hold(settings):
         podman.remove(*(part.name for part in podman.parts()))
@@ -94,9 +159,10 @@ def main() -> int:
                 ).stdout.strip()
                 for name in (database, cache)
             }
-            for app in sorted(path.parent for path in PROJECT.glob("apps/*/requirements-dev.txt")):
+            for app, words in tests:
+                begin = time.monotonic()
                 done = subprocess.run(
-                    [str(_environment_of(app)), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+                    words,
                     cwd=app,
                     env={
                         **os.environ,
@@ -106,10 +172,14 @@ def main() -> int:
                         "TEST_DATABASE_USER": "tests",
                         "TEST_DATABASE_PASSWORD": password,
                         "TEST_REDIS_URL": f"redis://{address[cache]}:6379/0",
+                        "TEST_PRODUCT_PYTHON": str(PROJECT / ".drydock/venvs/product/bin/python"),
+                        "TEST_CHROMIUM": browser,
+                        "TEST_EVIDENCE": str(PROJECT / ".drydock/evidence/shop"),
                     },
                     check=False,
                 )
                 code = code or done.returncode
+                print(f"app tests: {app.name} took {time.monotonic() - begin:.0f} s", flush=True)
         finally:
             podman.remove(*(part.name for part in podman.parts()))
     return code
