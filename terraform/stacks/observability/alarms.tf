@@ -12,8 +12,8 @@ locals {
         requests           = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.target[name] }
         requests_alternate = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = local.alternate[name] }
       }
-      # A share, so that one number fits a busy and a quiet service.
-      expression          = "100 * (FILL(errors, 0) + FILL(errors_alternate, 0)) / (FILL(requests, 0) + FILL(requests_alternate, 0))"
+      # Lists leave out a group that has no value, as the idle one. A share, so that one number fits a busy and a quiet service.
+      expression          = "100 * FILL(SUM([errors, errors_alternate]), 0) / SUM([requests, requests_alternate])"
       comparison          = "GreaterThanThreshold"
       threshold           = 5
       datapoints_to_alarm = 2
@@ -29,7 +29,7 @@ locals {
         latency           = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", stat = "p99", dimensions = local.target[name] }
         latency_alternate = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", stat = "p99", dimensions = local.alternate[name] }
       }
-      expression          = "MAX([FILL(latency, 0), FILL(latency_alternate, 0)])"
+      expression          = "MAX([latency, latency_alternate])"
       comparison          = "GreaterThanThreshold"
       threshold           = 1
       datapoints_to_alarm = 3

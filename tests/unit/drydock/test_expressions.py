@@ -151,3 +151,20 @@ def test_rules_that_cannot_be_read_are_refused(rule):
 def test_a_rule_knows_its_alarms():
     rule = rules.parse('ALARM("a-b") OR OK(c) OR ALARM(a-b)')
     assert rule.names == ["a-b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "requests", "expected"),
+    [
+        (({60: 5}, {}), ({0: 10, 60: 10}, {}), {0: 0, 60: 50}),  # one of the groups is idle
+        (({60: 5}, {60: 5}), ({0: 10, 60: 10}, {60: 10}), {0: 0, 60: 50}),  # both serve
+        (({}, {}), ({}, {}), {}),  # nobody asks: no share, not one of nothing
+    ],
+)
+def test_two_target_groups_are_one_workload(errors, requests, expected):
+    text = "100 * FILL(SUM([e, f]), 0) / SUM([r, s])"  # the alarm <workload>-5xx
+    lines = dict(zip("efrs", map(line, (*errors, *requests)), strict=True))
+    made = expressions.evaluate(
+        text, expressions.parse(text), lines, lambda period: list(range(0, 240, period))
+    )
+    assert made.points == expected
