@@ -79,10 +79,11 @@ test-runbooks: test-frame test-site ## Layer 7: the runbooks' frame; the main jo
 test-frame: setup
 	$(PYTEST) tests/frame
 
-# One platform serves all of it: the main job, then the drills, then the way back.
+# One platform serves all of it: the main job first, the way back last.
+SITE := test_main_job.py test_deploy_images.py test_broken_images.py test_blue_green.py \
+  test_operations.py test_jobs.py drills test_sleep.py test_destroy.py
 test-site: setup
-	$(PYTEST) tests/site/test_main_job.py tests/site/test_operations.py tests/site/test_jobs.py tests/site/drills tests/site/test_destroy.py \
-	  $(SOLANA_DRILLS:%=--ignore=%)
+	$(PYTEST) $(SITE:%=tests/site/%) $(SOLANA_DRILLS:%=--ignore=%)
 
 test-solana: setup ## Beside make test (40 minutes): the fleet of Solana nodes configured and upgraded, and its runbooks' drills
 	$(PYTEST) $(SOLANA_DRILLS)
