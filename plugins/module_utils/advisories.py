@@ -1,7 +1,8 @@
 """What is known to be wrong with the packages of a bill of materials, asked of two sources.
 
-`debian`: the security archive of the image's Debian release, signed, through apt. A package of
-which it has a newer version has a fix that was not taken; how grave it is, it does not say.
+`debian`: the security archive of the image's Debian release, signed, through apt, from an address or
+from where this machine's apt has its own (`system`). A package of which it has a newer version has
+a fix that was not taken; how grave it is, it does not say.
 `osv`: an API of osv.dev (https://google.github.io/osv.dev/api/), for Debian, Python and Node,
 with advisories and how grave they are.
 """
@@ -26,6 +27,7 @@ BATCH = 500  # queries; the API takes 1000
 OUTDATED = "outdated"
 UNKNOWN = "unknown"
 ECOSYSTEMS = {"pypi": "PyPI", "npm": "npm"}
+SYSTEM = "system"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Of a folder's own, so that neither the machine's lists nor its settings are touched or read.
 APT = """Dir "{folder}"; Dir::State "state"; Dir::Cache "cache"; Dir::State::status "/dev/null";
@@ -81,7 +83,7 @@ def _architecture(component: dict[str, Any]) -> str:
 
 
 def outdated(bill: dict[str, Any], url: str, keyring: str = KEYRING) -> Iterator[Finding]:
-    """Yield Debian packages of which the security archive at `url` has a newer version.
+    """Yield Debian packages of which the security archive at `url`, or SYSTEM, has a newer version.
 
     Raises SourceUnreachable where apt, the archive or the keyring of its signature is missing.
     """
@@ -94,7 +96,8 @@ def outdated(bill: dict[str, Any], url: str, keyring: str = KEYRING) -> Iterator
                                 "Debian's archive knows nothing")  # fmt: skip
     architectures = {_architecture(one) for one in held} - {"all"} or {"amd64"}
     suite = f"{about['VERSION_CODENAME']}-security"
-    newest = available(url, suite, sorted(architectures)[0], keyring)
+    archive = system_archive() if url == SYSTEM else url
+    newest = available(archive, suite, sorted(architectures)[0], keyring)
     for one in held:
         fixed = newest.get(one["name"], "")
         if fixed and fixed != one["version"] and older(one["version"], fixed):
@@ -104,6 +107,16 @@ def outdated(bill: dict[str, Any], url: str, keyring: str = KEYRING) -> Iterator
 def older(one: str, other: str) -> bool:
     """Return whether a Debian version comes before another."""
     return subprocess.run(["dpkg", "--compare-versions", one, "lt", other]).returncode == 0
+
+
+def system_archive() -> str:
+    """Return where this machine's apt gets security updates. Raises SourceUnreachable."""
+    words = ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)"]
+    for line in _run(words, {**os.environ, "LC_ALL": "C"}).splitlines():
+        address, _, release = line.partition(" ")
+        if release.endswith("-security"):
+            return address
+    raise SourceUnreachable("this machine's apt has no security archive: give its address")
 
 
 def available(url: str, suite: str, architecture: str, keyring: str) -> dict[str, str]:
@@ -128,10 +141,15 @@ def available(url: str, suite: str, architecture: str, keyring: str) -> dict[str
 
 
 def _apt(folder: Path, *words: str) -> str:
+    settings = {"APT_CONFIG": str(folder / "apt.conf"), "LC_ALL": "C"}
+    return _run(list(words), {**os.environ, **settings})
+
+
+def _run(words: list[str], environment: dict[str, str]) -> str:
     try:
         done = subprocess.run(
-            words, env={**os.environ, "APT_CONFIG": str(folder / "apt.conf"), "LC_ALL": "C"},
-            capture_output=True, text=True, check=False, timeout=10 * TIMEOUT,
+            words, env=environment, capture_output=True, text=True, check=False,
+            timeout=10 * TIMEOUT,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceUnreachable(f"{words[0]} did not run ({error})") from error

@@ -32,7 +32,8 @@ options:
     description:
       - C(refuse), severities that stop an image (critical, high, medium, low, unknown, outdated);
         C(refuse_unfixed), whether also without a version that mends it; C(sources), debian and osv
-        with their addresses, null for none; C(unreachable), for each of them refuse or tell;
+        with their addresses, null for none, and C(system) for the security archive that this
+        machine's apt uses; C(unreachable), for each of them refuse or tell;
         C(exceptions), each with package, advisory, reason and until (a day).
     type: dict
     required: true
@@ -49,7 +50,7 @@ EXAMPLES = r"""
     sbom: .drydock/evidence/dev/sbom/hello-0a1b2c3d4e5f-6a7b8c9d0e1f.cdx.json
     policy:
       refuse: [critical, high, outdated]
-      sources: {debian: "http://deb.debian.org/debian-security", osv: "https://api.osv.dev"}
+      sources: {debian: system, osv: "https://api.osv.dev"}
       unreachable: {debian: refuse, osv: refuse}
 """
 

@@ -157,6 +157,15 @@ def test_a_package_behind_the_security_archive_is_outdated(
     assert advisories.ask(made, {"debian": "http://mirror.example"}) == ([], {})
 
 
+def test_the_machines_own_security_archive_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = "http://mirror.example/debian/ bookworm\nhttp://mirror.example/sec/ bookworm-security\n"
+    monkeypatch.setattr(advisories, "_run", lambda *_: lists)
+    assert advisories.system_archive() == "http://mirror.example/sec/"
+    monkeypatch.setattr(advisories, "_run", lambda *_: lists.partition("\n")[0])
+    with pytest.raises(advisories.SourceUnreachable, match="no security archive"):
+        advisories.system_archive()
+
+
 @pytest.mark.parametrize(("what", "stops"), [("refuse", True), ("tell", False)])
 def test_a_silent_source_is_what_the_policy_makes_of_it(
     made: dict[str, Any], what: str, stops: bool
