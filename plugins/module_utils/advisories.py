@@ -1,8 +1,8 @@
 """What is known to be wrong with the packages of a bill of materials, asked of two sources.
 
-`debian`: the security archive of the image's Debian release, signed, through apt, from an address or
-from where this machine's apt has its own (`system`). A package of which it has a newer version has
-a fix that was not taken; how grave it is, it does not say.
+`debian`: the security archive of the image's Debian release, signed, through apt, from an address
+or from where this machine's apt has its own (`system`). A package of which it has a newer version
+has a fix that was not taken; how grave it is, it does not say.
 `osv`: an API of osv.dev (https://google.github.io/osv.dev/api/), for Debian, Python and Node,
 with advisories and how grave they are.
 """
