@@ -6,21 +6,22 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .model import UNKNOWN, Resource, View, rule
+from .model import Resource, View, rule
 
 ROOT = ("", "0", "root")
 
 
 def containers(resource: Resource, view: View) -> list[dict[str, Any]] | None:
     """Return the containers of a task definition; None where they can't be read."""
-    held = view.value(resource, "container_definitions")
-    if held is UNKNOWN or not isinstance(held, str):
-        return None
-    try:
-        found = json.loads(held)
-    except ValueError:
-        return None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else None
+    found = view.value(resource, "container_definitions")
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            return None
+    # What the configuration told is data already.
+    readable = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    return found if readable else None
 
 
 @rule(
