@@ -22,7 +22,7 @@ DOWN = (
     "rds:CreateDBSnapshot", "rds:StopDBInstance", "ec2:DeleteNatGateway",
 )  # fmt: skip
 UP = (
-    "ec2:CreateNatGateway", "rds:StartDBInstance", "autoscaling:UpdateAutoScalingGroup",
+    "rds:StartDBInstance", "autoscaling:UpdateAutoScalingGroup",
     "ecs:UpdateService", "ecs:UntagResource",
 )  # fmt: skip
 
