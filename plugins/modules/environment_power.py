@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.drydock.ops.plugins.module_utils import power, power_guards, power_steps
+from ansible_collections.drydock.ops.plugins.module_utils import (
+    power,
+    power_guards,
+    power_network,
+    power_steps,
+)
 from ansible_collections.drydock.ops.plugins.module_utils.aws import (
     client,
     error_code,
@@ -18,6 +24,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.aws import (
 )
 from ansible_collections.drydock.ops.plugins.module_utils.power import Note, Outcome, Refused
 from ansible_collections.drydock.ops.plugins.module_utils.power_steps import Night
+from ansible_collections.drydock.ops.plugins.module_utils.state_locks import state_key
 
 DOCUMENTATION = r"""
 module: environment_power
@@ -41,9 +48,10 @@ options:
     description:
       - C(state) says whether the environment sleeps, and changes nothing. C(keep_awake) notes
         O(awake_until). C(begin) and C(end) are the first and the last of an action; between them
-        C(services), C(fleet) and C(databases).
+        C(services), C(fleet), C(databases), and C(network), which goes before Terraform and takes
+        away what one that was killed has made and not noted.
     type: str
-    choices: [state, keep_awake, begin, services, fleet, databases, end]
+    choices: [state, keep_awake, begin, services, fleet, databases, network, end]
     required: true
   awake_until:
     description:
@@ -68,6 +76,7 @@ options:
   timeout: {description: Seconds to wait for a step., type: int, default: 1800}
   inventories: {description: Folder of the inventories., type: path, required: true}
   lock_table: {description: DynamoDB table of locks and notes., type: str, required: true}
+  state_bucket: {description: Bucket of the states; for C(network)., type: str, default: ''}
   region: {description: AWS region., type: str, required: true}
 attributes:
   check_mode: {support: full, details: Says what would be done and calls nothing that changes.}
@@ -81,6 +90,7 @@ EXAMPLES = r"""
     step: services
     inventories: inventories
     lock_table: drydock-dev-tflock
+    state_bucket: drydock-dev-tfstate-111111111111
     region: us-east-1
 """
 
@@ -102,6 +112,7 @@ sentence: {description: How the environment is, in a sentence., type: str, retur
 """
 
 SERVICES = {
+    "ec2": "ec2",
     "ecs": "ecs",
     "rds": "rds",
     "autoscaling": "autoscaling",
@@ -184,10 +195,20 @@ def end(action: str, note: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in note.items() if key == "keep_awake_until"}
 
 
+def foundation(want: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of the stack that has the network. Raises botocore's errors."""
+    answer = client("s3", want["region"]).get_object(
+        Bucket=want["state_bucket"], Key=state_key(want["environment"], "foundation")
+    )
+    return json.loads(answer["Body"].read())
+
+
 def step(want: dict[str, Any], night: Night) -> Outcome:
     """One look at one step. Raises Refused, botocore's errors."""
     if want["step"] == "databases" and want["action"] == "sleep":
         return power_steps.sleep_databases(night, want["keep_snapshots"], want["needed"])
+    if want["step"] == "network":
+        return power_network.forget(night, foundation(want))
     steps = {
         ("sleep", "services"): power_steps.sleep_services,
         ("sleep", "fleet"): power_steps.sleep_fleet,
@@ -247,7 +268,8 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
                 "type": "str",
                 "required": True,
                 "choices": [
-                    "state", "keep_awake", "begin", "services", "fleet", "databases", "end",
+                    "state", "keep_awake", "begin", "services", "fleet", "databases", "network",
+                    "end",
                 ],
             },
             "awake_until": {"type": "str", "default": ""},
@@ -258,6 +280,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
             "timeout": {"type": "int", "default": 1800},
             "inventories": {"type": "path", "required": True},
             "lock_table": {"type": "str", "required": True},
+            "state_bucket": {"type": "str", "default": ""},
             "region": {"type": "str", "required": True},
         },
         supports_check_mode=True,

@@ -22,7 +22,7 @@ DOWN = (
     "rds:CreateDBSnapshot", "rds:StopDBInstance", "ec2:DeleteNatGateway",
 )  # fmt: skip
 UP = (
-    "rds:StartDBInstance", "autoscaling:UpdateAutoScalingGroup",
+    "ec2:CreateNatGateway", "rds:StartDBInstance", "autoscaling:UpdateAutoScalingGroup",
     "ecs:UpdateService", "ecs:UntagResource",
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -86,13 +87,26 @@ def dev(aws: Any, table: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def do(dev: Any, inventories: Path) -> Callable[..., dict[str, Any]]:
+def do(
+    dev: Any, inventories: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
     """A function that does one step as the action plugin does: until it is finished."""
+    ticks = itertools.count()
+
+    class Clock(datetime):
+        """Goes on by a second at each look: no two nights begin in the same one."""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=next(ticks))
+
+    monkeypatch.setattr(environment_power, "datetime", Clock)
 
     def step(action: str, name: str, check: bool = False, **more: Any) -> dict[str, Any]:
         want = {
             "environment": "dev", "action": action, "step": name, "awake_until": "", "intended": "",
             "window_minutes": 60, "keep_snapshots": 2, "needed": [], "lock_table": "locks",
+            "state_bucket": "states",
             "inventories": str(inventories), "region": REGION, **more,
         }  # fmt: skip
         done: list[str] = []
@@ -165,6 +179,56 @@ def test_what_sleeps_wakes_as_it_was(dev: Any, do: Any) -> None:
     assert not do("wake", "state")["asleep"]
     for name in ("drydock-prod", "drydock-prod-solana"):
         assert asleep[name] == before[name]
+
+
+def test_what_a_killed_terraform_made_and_did_not_note_is_taken_away(dev: Any, do: Any) -> None:
+    """Of two zones, one's gateway and route are in the state; another environment has its own."""
+    ec2, s3 = dev("ec2"), dev("s3")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = {}
+    for number, environment in enumerate(("dev", "dev", "prod")):
+        tag = [{"Key": "Environment", "Value": environment}]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24")["Subnet"]["SubnetId"]
+        table = ec2.create_route_table(
+            VpcId=vpc, TagSpecifications=[{"ResourceType": "route-table", "Tags": tag}]
+        )["RouteTable"]["RouteTableId"]
+        gateway = ec2.create_nat_gateway(
+            SubnetId=subnet, AllocationId=ec2.allocate_address()["AllocationId"],
+            TagSpecifications=[{"ResourceType": "natgateway", "Tags": tag}],
+        )["NatGateway"]["NatGatewayId"]  # fmt: skip
+        way = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+        ec2.create_route(**way, NatGatewayId=gateway)
+        made[gateway] = table
+    noted, lost, others = made
+    route = {"route_table_id": made[noted], "destination_cidr_block": "0.0.0.0/0"}
+    state = {
+        "resources": [
+            {"mode": "managed", "type": kind, "instances": [{"attributes": attributes}]}
+            for kind, attributes in (("aws_nat_gateway", {"id": noted}), ("aws_route", route))
+        ]
+    }
+    s3.create_bucket(Bucket="states")
+    s3.put_object(Bucket="states", Key="dev/foundation.tfstate", Body=json.dumps(state))
+
+    def there() -> dict[str, int]:
+        tables = ec2.describe_route_tables(RouteTableIds=list(made.values()))["RouteTables"]
+        ways = {
+            one["RouteTableId"]: sum("NatGatewayId" in route for route in one["Routes"])
+            for one in tables
+        }
+        gateways = ec2.describe_nat_gateways()["NatGateways"]
+        return {
+            one["NatGatewayId"]: ways[made[one["NatGatewayId"]]]
+            for one in gateways
+            if one["State"] == "available"
+        }
+
+    assert there() == {noted: 1, lost: 1, others: 1}
+    assert len(do("wake", "network", check=True)["done"]) == 2
+    assert there() == {noted: 1, lost: 1, others: 1}
+    do("wake", "network")
+    assert there() == {noted: 1, others: 1}
+    assert do("wake", "network")["done"] == []
 
 
 def test_to_do_it_again_does_nothing(dev: Any, do: Any) -> None:
