@@ -29,6 +29,8 @@ description:
   - Has a service run the revision that it ran before, with its configuration, and waits until it
     does. For a release of the same run that is complete and yet wrong; for others there is
     M(drydock.ops.ecs_change), which keeps a journal.
+  - The revision that was released is deregistered when it is done, so that nothing that looks for a
+    good release later takes it for one.
   - Refuses where the service no longer runs what the run has released.
 options:
   cluster: {description: Name of the ECS cluster., type: str, required: true}
@@ -112,6 +114,8 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
             result = start(service, want, module.check_mode)
         else:
             result = {"changed": False, **observe(service, want["deployment"], OBSERVE_SECONDS)}
+        if result["finished"] and not module.check_mode:
+            service.ecs.deregister_task_definition(taskDefinition=want["instead_of"])
     except DeploymentFailed as failed:
         module.fail_json(msg=str(failed))
     except Exception as error:

@@ -1,6 +1,7 @@
 """Deploys: nothing for nothing, nothing known to be bad is pushed, wrong ones are taken back."""
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -135,3 +136,7 @@ def test_a_complete_release_that_is_wrong_is_taken_back_and_told(
     assert "Deploy of hello to local: FAILED" in told
     assert f"from {before.rpartition('/')[2]} to " in told
     assert "commit " + revision[:12] in told
+    # Nobody who rolls back later is led to it, though ECS calls its deployment complete.
+    wrong = re.search(r" to (drydock-local-hello:\d+)", told)[1]
+    shown = site.cloud.client("ecs").describe_task_definition(taskDefinition=wrong)
+    assert shown["taskDefinition"]["status"] == "INACTIVE"

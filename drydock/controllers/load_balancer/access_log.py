@@ -40,12 +40,13 @@ class Tally:
 
 
 def tally(lines: Iterable[bytes]) -> dict[int, Tally]:
-    """Second (epoch) → what happened in it; a line that is not whole is left out."""
+    """Second (epoch) → what happened in it; a line that is not whole, or no request, is left out."""
     kinds: Counter[tuple[bytes, ...]] = Counter()
     times: dict[tuple[bytes, bytes], list[float]] = defaultdict(list)
     for line in lines:
         words = line.split(b" ")
-        if len(words) != 7:
+        # What HAProxy has to say of itself and of its servers is in there, too.
+        if len(words) != 7 or not words[0].isdigit():
             continue
         at, backend, server, status, ending, answered, connected = words
         second = at[:-3]

@@ -60,6 +60,15 @@ def test_a_line_cut_off_is_left_out() -> None:
     assert not tally([b"0 one.aa 10.0.0.1:80 200 --"])
 
 
+def test_what_haproxy_says_of_itself_is_no_request() -> None:
+    lines = [
+        b"Server one.aa/10.0.0.1:80 remains in forced drain mode.",
+        b"1700000000035 one.aa s 200 -- 3 0",
+    ]
+    (second,) = tally(lines).values()
+    assert second.groups["one.aa"]["RequestCount"] == 1
+
+
 def test_seconds_and_times_are_kept_apart() -> None:
     lines = [f"17000000{n:02}500 one.aa s 200 -- {n} 0".encode() for n in (1, 1, 2)]
     found = tally(lines)
