@@ -202,7 +202,7 @@ locals {
         Effect = "Allow"
         Action = [
           "application-autoscaling:DescribeScalableTargets", "cloudwatch:DescribeAlarms", "ecs:DescribeTaskDefinition",
-          "ecs:ListTasks", "ecs:RegisterTaskDefinition", "elasticloadbalancing:Describe*",
+          "ecs:DeregisterTaskDefinition", "ecs:ListTasks", "ecs:RegisterTaskDefinition", "elasticloadbalancing:Describe*",
         ]
         Resource = "*"
       },
@@ -232,6 +232,20 @@ locals {
         Effect   = "Allow"
         Action   = "logs:GetLogEvents"
         Resource = "arn:aws:logs:${var.region}:${var.account_id}:log-group:/${local.name}/*"
+      },
+      {
+        Sid      = "TellPeople"
+        Effect   = "Allow"
+        Action   = "sns:Publish"
+        Resource = "arn:aws:sns:${var.region}:${var.account_id}:${local.name}-*"
+      },
+      {
+        # The topic's messages are encrypted on their way.
+        Sid       = "TellThemByTheirKey"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "arn:aws:kms:${var.region}:${var.account_id}:key/*"
+        Condition = { StringEquals = { "kms:ViaService" = "sns.${var.region}.amazonaws.com" } }
       },
     ]
   })
