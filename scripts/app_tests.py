@@ -133,7 +133,8 @@ def main() -> int:
     # A home of its own, held while the tests run: whoever cleans up dead clouds leaves it be,
     # and finds it once this process is gone.
     settings = dataclasses.replace(base, home=base.home / "app-tests")
-    lifecycle.configure_podman(settings)
+    for one in (base, settings):
+        lifecycle.configure_podman(one)
     podman = Podman(settings)
     authority = Authority(base.folder("ca"))
     images.ensure(Podman(base), authority.certificate, print)
