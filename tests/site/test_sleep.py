@@ -134,6 +134,13 @@ def refused(site: Site, says: str, *arguments: str) -> None:
     assert site.changes_since(mark) == []
 
 
+@pytest.fixture(autouse=True, scope="module")
+def awake_again(site: Site):
+    """However the tests end, those after them find the platform awake."""
+    yield
+    assert play("wake").code == 0
+
+
 @pytest.fixture
 def prod_by_tag(site: Site):
     """The cluster says that it is prod's."""
