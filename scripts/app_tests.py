@@ -1,4 +1,4 @@
-"""Runs the workloads' own tests against a real PostgreSQL and a real Valkey.
+"""Runs the workloads' own tests against a real PostgreSQL and a real Valkey: all, or those named.
 
 Both run in containers of the embedded cloud's image for parts, for as long as the tests do.
 Each app brings its pinned ``requirements-dev.txt``; its venv is kept until those change.
@@ -63,13 +63,24 @@ def _wait(podman: Podman, name: str, *command: str) -> None:
         time.sleep(0.1)
 
 
-def main() -> int:
-    """Runs every app's tests; returns the first failing exit code."""
+def _chosen(names: list[str]) -> list[Path]:
+    """The apps' folders: those named, or all that have tests."""
+    apps = sorted(path.parent for path in PROJECT.glob("apps/*/requirements-dev.txt"))
+    if unknown := set(names) - {app.name for app in apps}:
+        known = ", ".join(app.name for app in apps)
+        sys.exit(f"No app with tests is named {', '.join(sorted(unknown))}. Name some of {known}.")
+    return [app for app in apps if not names or app.name in names]
+
+
+def main(names: list[str]) -> int:
+    """Runs the tests of the apps named, or of all; returns the first failing exit code."""
+    apps = _chosen(names)
     base = Settings.from_environment()
     # A home of its own, held while the tests run: whoever cleans up dead clouds leaves it be,
     # and finds it once this process is gone.
     settings = dataclasses.replace(base, home=base.home / "app-tests")
-    lifecycle.configure_podman(settings)
+    for one in (base, settings):  # the images are built with the first's
+        lifecycle.configure_podman(one)
     podman = Podman(settings)
     authority = Authority(base.folder("ca"))
     images.ensure(Podman(base), authority.certificate, print)
@@ -94,7 +105,7 @@ def main() -> int:
                 ).stdout.strip()
                 for name in (database, cache)
             }
-            for app in sorted(path.parent for path in PROJECT.glob("apps/*/requirements-dev.txt")):
+            for app in apps:
                 done = subprocess.run(
                     [str(_environment_of(app)), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
                     cwd=app,
@@ -116,4 +127,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,8 @@ behind it go on, also those of its key (their effects are sums and newest values
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import asyncpg
 
@@ -20,6 +21,10 @@ from consumer.envelope import Envelope, Poison, Record, read
 from consumer.metrics import Metrics
 from consumer.settings import Settings
 
+T = TypeVar("T")
+
+# What no further try mends, as long as data and code are what they are.
+PERMANENT = (Poison, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 _FRESH = """
 INSERT INTO events.applied (id, key, type, slot, shard, sequence)
 SELECT id, key, type, slot, shard, sequence
@@ -133,9 +138,7 @@ class Applier:
         except Fenced:
             raise
         except Exception as error:
-            known = isinstance(
-                error, Poison | asyncpg.DataError | asyncpg.IntegrityConstraintViolationError
-            )
+            known = isinstance(error, PERMANENT)
             if len(pairs) > 1:
                 self._log.warning("batch_halved", records=len(pairs), reason=describe(error))
                 middle = len(pairs) // 2
@@ -184,7 +187,7 @@ class Applier:
         if held != self._fence:
             raise Fenced
 
-    async def _patiently(self, act, forever: bool = False):  # noqa: ANN001, ANN202
+    async def _patiently(self, act: Callable[[], Awaitable[T]], forever: bool = False) -> T:
         """What `act` returns, tried again without end while a service is away.
 
         Other failures are tried ATTEMPTS times (`forever`: without end) and then raised; what
@@ -194,7 +197,7 @@ class Applier:
         while True:
             try:
                 return await act()
-            except (Fenced, Poison, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            except (Fenced, *PERMANENT):
                 raise
             except Exception as error:
                 if not isinstance(error, (*TRANSIENT, *FAILED)):

@@ -74,7 +74,7 @@ class Leases:
                 raise
 
     async def take(self, seen: Lease) -> Lease:
-        """The lease, now this worker's. Raises LeaseLost: it has changed hands since it was seen."""
+        """The lease, now this worker's. Raises LeaseLost: it has changed hands since."""
         # The time, so that fences still grow if the table was lost and begins anew.
         fence = max(seen.fence + 1, int(time.time() * 1000))
         row = await self._update(

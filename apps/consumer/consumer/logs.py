@@ -75,7 +75,7 @@ def get(**context: Any) -> Any:
 
 
 def event(log: Any, what: str, envelope: Any) -> None:
-    """A line about one event in a span of its own: at info if its trace is sampled, else at debug."""
+    """A line about one event, in a span of its own; at debug unless its trace is sampled."""
     sampled = envelope.traceparent.endswith("1")
     (log.info if sampled else log.debug)(
         what, **envelope.trace, span_id=secrets.token_hex(8), id=envelope.id, key=envelope.key
