@@ -71,3 +71,11 @@ def configure(level: str, revision: str, secrets: Iterable[str] = ()) -> None:
 def get(**context: Any) -> Any:
     """A logger; `context` is in each of its events."""
     return structlog.get_logger(**context)
+
+
+def event(log: Any, what: str, envelope: dict[str, Any]) -> None:
+    """A line about one event; at debug unless its trace is sampled."""
+    _, trace_id, span_id, flags = envelope["traceparent"].split("-")
+    (log.info if flags == "01" else log.debug)(
+        what, trace_id=trace_id, span_id=span_id, id=envelope["id"], key=envelope["key"]
+    )

@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 
-def create_server(port: int, revision: str, state: Callable[[], tuple[bool, dict]]) -> uvicorn.Server:
+def create_server(
+    port: int, revision: str, state: Callable[[], tuple[bool, dict]]
+) -> uvicorn.Server:
     """A server that `serve()` runs until `should_exit`; `state` says readiness and details."""
 
     async def health(_request: Request) -> JSONResponse:
