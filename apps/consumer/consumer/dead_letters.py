@@ -54,6 +54,13 @@ class DeadLetters:
             "delete_message", QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"]
         )
 
+    async def show(self, message: dict[str, Any]) -> None:
+        """Lets others see a received message again at once."""
+        await self._sqs.call(
+            "change_message_visibility", QueueUrl=self._queue,
+            ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0,
+        )  # fmt: skip
+
     async def record(self, message: dict[str, Any]) -> Record:
         """The record that a message is about.
 

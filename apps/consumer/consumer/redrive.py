@@ -40,19 +40,25 @@ async def redrive(settings: Settings, limit: int) -> dict[str, Any]:
     database = Database(settings)
     await database.open()
     counts, reasons, tried = Counter(applied=0, known=0, refused=0), Counter(), set()
+    left: list[dict[str, Any]] = []
     try:
         while len(tried) < limit:
             messages = await dead.receive(_HIDDEN)
             new = [one for one in messages if one["MessageId"] not in tried]
             if not new:
                 break
+            left += messages
             for message in new[: limit - len(tried)]:
                 tried.add(message["MessageId"])
                 outcome, reason = await _one(settings, database, dead, message)
                 counts[outcome] += 1
-                if reason:
+                if outcome == "refused":
                     reasons[reason] += 1
+                else:
+                    left.remove(message)
     finally:
+        for message in left:
+            await dead.show(message)
         await database.close()
         threads.shutdown(wait=False)
     return {**counts, "reasons": dict(reasons)}
