@@ -1,4 +1,4 @@
-"""The reader of one shard, with a Kinesis that says what moto's can't: the end, and a stale iterator."""
+"""The reader of one shard, with a Kinesis that says what moto's can't."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     stream_name: str = Field(min_length=1, description="Name the stream of events.")
     lease_table: str = Field(min_length=1, description="Name the DynamoDB table of leases.")
     lease_key: str = Field(
-        "listener", pattern=r"^(?!shardId-).+$", description="Name the row; not as a shard's."
+        "listener", min_length=1, description="Name the row of that table; not as a shard's."
     )
     worker_id: str = Field(
         default_factory=socket.gethostname, min_length=1, description="Name of this listener."
@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(dict.fromkeys(word for part in value.split(",") if (word := part.strip())))
+
+    @field_validator("lease_key")
+    @classmethod
+    def _no_shard(cls, value: str) -> str:
+        if value.startswith("shardId-"):
+            raise ValueError("consumers would take it for the lease of a shard")
+        return value
 
     @field_validator("accounts")
     @classmethod

@@ -244,7 +244,7 @@ def place(node: Node) -> Place:
 
 @pytest.fixture
 async def start(place: Place) -> AsyncIterator[Callable[..., Any]]:
-    """`start(**settings)` is a running service and its task; `kill(task)` ends it as a crash does."""
+    """`start(**settings)` is a running service and its task; `kill(task)` crashes it."""
     threads = ThreadPoolExecutor(8)
     tasks: list[asyncio.Task] = []
 

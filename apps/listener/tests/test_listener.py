@@ -21,7 +21,11 @@ async def whole(node: Node, place: Place, *accounts: str) -> None:
     """All of the chain is in the stream, and in its order."""
     for account in accounts:
         wanted = [signature for signature, _ in node.chain[account]]
-        await until(lambda account=account, n=len(wanted): len(place.signatures(account)) >= n)
+
+        def enough(account: str = account, wanted: list[str] = wanted) -> bool:
+            return len(place.signatures(account)) >= len(wanted)
+
+        await until(enough)
         assert place.signatures(account) == wanted
 
 
