@@ -150,24 +150,35 @@ class Workers:
 async def consume(workers: Workers, sql: asyncpg.Connection, count: int, chaos: bool) -> float:
     """Waits until all events are applied; returns the seconds."""
     begin = time.perf_counter()
-    kill_at, frozen = begin + 4, None
-    if chaos:
-        frozen = workers.running[0]
-        workers.start()
+    kill_at = wake_at = 0.0
+    frozen, killed = None, 0
     while (done := await sql.fetchval("SELECT count(*) FROM events.applied")) < count:
         now = time.perf_counter()
         if now - begin > 1800:
             sys.exit(f"{count - done} of {count} events were not applied within half an hour.")
-        if chaos and now > kill_at:
-            if frozen in workers.running and now - begin < 12:
-                frozen.send_signal(signal.SIGSTOP)
-            elif frozen and now - begin > 25:
-                frozen.send_signal(signal.SIGCONT)
-                frozen = None
+        if chaos and done and not wake_at:
+            # Out of the list, so that it isn't killed while it stands.
+            frozen = workers.running.pop(0)
+            frozen.send_signal(signal.SIGSTOP)
+            workers.start()
+            wake_at, kill_at = now + 10, now + 1
+        if frozen and now > wake_at:
+            frozen.send_signal(signal.SIGCONT)
+            workers.running.append(frozen)
+            frozen = None
+        if chaos and wake_at and now > kill_at:
             workers.kill_one()
-            kill_at = now + random.uniform(3, 8)  # noqa: S311 - no secret
-        await asyncio.sleep(0.1)
-    return time.perf_counter() - begin
+            killed += 1
+            kill_at = now + random.uniform(2, 4)  # noqa: S311 - no secret
+        await asyncio.sleep(0.05)
+    took = time.perf_counter() - begin
+    if chaos:
+        print(f"killed {killed} workers, froze one for 10 s")
+    if frozen:
+        frozen.send_signal(signal.SIGCONT)
+        workers.running.append(frozen)
+        print("The frozen one slept to the end: give more events.")
+    return took
 
 
 async def measure(chosen: argparse.Namespace) -> None:
@@ -180,6 +191,8 @@ async def measure(chosen: argparse.Namespace) -> None:
     variables = {
         **given, "DATABASE_NAME": name, "STREAM_NAME": stream.name, "LEASE_TABLE": stream.name,
         "DEAD_LETTER_QUEUE_URL": stream.queue, "LEASE_SECONDS": "3", "POLL_SECONDS": "0.2",
+        # So small that there is something to kill for a while.
+        **({"BATCH": "50"} if chosen.chaos else {}),
     }  # fmt: skip
     workers = Workers(variables)
     try:

@@ -25,6 +25,8 @@ from listener.settings import Settings
 # Signatures of an account that are remembered as queued: those of longer ago may be queued twice.
 _REMEMBERED = 50_000
 _PAUSE_MAX = 10.0
+# Transactions asked for side by side while paging: one by one it would fall behind a busy account.
+_AT_ONCE = 16
 
 
 class Subscription:
@@ -141,10 +143,13 @@ class Subscription:
         if account in self._verified:
             floor = max(0, self._verified[account] - self._settings.replay_slots)
             known = self._known[account]
-            for row in await self._node.signatures(account, floor, reached):
-                if row.signature not in known:
-                    messages = await self._node.logs(row.signature)
-                    await self._queue(account, row.slot, row.signature, row.err, messages)
+            found = await self._node.signatures(account, floor, reached)
+            missing = [row for row in found if row.signature not in known]
+            for first in range(0, len(missing), _AT_ONCE):
+                some = missing[first : first + _AT_ONCE]
+                messages = await asyncio.gather(*(self._node.logs(row.signature) for row in some))
+                for row, lines in zip(some, messages, strict=True):
+                    await self._queue(account, row.slot, row.signature, row.err, lines)
                     self._metrics.counts["Paged"] += 1
         # An account that was never followed begins here.
         self._verified[account] = max(reached, self._verified.get(account, 0))
