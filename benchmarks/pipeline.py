@@ -7,8 +7,9 @@ embedded cloud or a moto server):
     python benchmarks/pipeline.py [--events 5000] [--shards 4] [--workers 2] [--chaos]
 
 --chaos kills a random worker after every tenth of the events and starts another, and freezes one
-from the first tenth to the middle: what counts then is the last line, which says what was lost, doubled or out of order. Everything is
-made for the run and removed. moto slows with the records in a shard: give 50000 events 8 shards.
+from the first tenth to the middle: what counts then is the last line, which says what was lost,
+doubled or out of order. Everything is made for the run and removed. moto slows with the records in
+a shard: give 50000 events 8 shards.
 """
 
 import argparse
@@ -170,7 +171,7 @@ async def consume(workers: Workers, sql: asyncpg.Connection, count: int, chaos: 
         await asyncio.sleep(0.05)
     took = time.perf_counter() - begin
     if chaos:
-        print(f"killed {killed} workers, froze one from a tenth to the middle of the events")
+        print(f"killed {killed} workers, froze one from the first tenth to the middle")
     return took
 
 
