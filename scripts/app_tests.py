@@ -1,4 +1,4 @@
-"""Runs the workloads' own tests against a real PostgreSQL and a real Valkey.
+"""Runs the workloads' own tests against a real PostgreSQL and a real Valkey: all, or those named.
 
 Both run in containers of the embedded cloud's image for parts, for as long as the tests do.
 Each app brings its pinned ``requirements-dev.txt`` or a ``package-lock.json`` with a script
@@ -79,6 +79,7 @@ def _browser() -> str:
         if found := shutil.which(name):
             return found
     print("app tests: installing chromium", flush=True)
+    subprocess.run(["apt-get", "update", "--quiet=2"], stdout=subprocess.DEVNULL, check=False)
     done = subprocess.run(
         ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "--no-remove",
          "chromium", "fonts-dejavu-core"],
@@ -94,28 +95,39 @@ def _browser() -> str:
     return found
 
 
-def _tests() -> list[tuple[Path, list[str]]]:
+def _tests(names: list[str]) -> list[tuple[Path, list[str]]]:
     """What to run and where: first the apps in Python, then those in Node.js that use them.
 
     All of their packages are there before the first runs: the page's tests start the services.
+
+    Args:
+        names: of the apps to test; empty for all.
     """
-    python = {
-        path.parent: _environment_of(path.parent)
-        for path in sorted(PROJECT.glob("apps/*/requirements-dev.txt"))
-    }
+    python = sorted(path.parent for path in PROJECT.glob("apps/*/requirements-dev.txt"))
     node = [
         path.parent
-        for path in sorted(PROJECT.glob("apps/*/package.json"))
+        for path in sorted(PROJECT.glob("apps/*/package.json"), reverse=True)
         if "test" in json.loads(path.read_text()).get("scripts", {})
     ]
+    known = {app.name: app for app in [*python, *node]}
+    if unknown := set(names) - set(known):
+        sys.exit(
+            f"No app with tests is named {', '.join(sorted(unknown))}. "
+            f"Name some of {', '.join(known)}."
+        )
+    chosen = {known[name] for name in names} or set(known.values())
+    needed = chosen | ({known["product"]} if chosen & set(node) else set())
+    pythons = {app: str(_environment_of(app)) for app in python if app in needed}
     for app in node:
-        _packages_of(app)
+        if app in chosen or (app.name == "order" and known["frontend"] in chosen):
+            _packages_of(app)
     return [
         *(
-            (app, [str(python[app]), "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            (app, [pythons[app], "-m", "pytest", "-q", "-p", "no:cacheprovider"])
             for app in python
+            if app in chosen
         ),
-        *((app, ["npm", "test", "--silent"]) for app in reversed(node)),
+        *((app, ["npm", "test", "--silent"]) for app in node if app in chosen),
     ]
 
 
@@ -127,19 +139,20 @@ def _wait(podman: Podman, name: str, *command: str) -> None:
         time.sleep(0.1)
 
 
-def main() -> int:
-    """Runs every app's tests; returns the first failing exit code."""
+def main(names: list[str]) -> int:
+    """Runs the tests of the apps named, or of all; returns the first failing exit code."""
+    tests = _tests(names)
+    browser = _browser() if any(app.name == "frontend" for app, _ in tests) else ""
     base = Settings.from_environment()
     # A home of its own, held while the tests run: whoever cleans up dead clouds leaves it be,
     # and finds it once this process is gone.
     settings = dataclasses.replace(base, home=base.home / "app-tests")
-    for one in (base, settings):
+    for one in (base, settings):  # the images are built with the first's
         lifecycle.configure_podman(one)
     podman = Podman(settings)
     authority = Authority(base.folder("ca"))
     images.ensure(Podman(base), authority.certificate, print)
     password = secrets.token_urlsafe(16)
-    browser, tests = _browser(), _tests()
     code = 0
     with lifecycle.hold(settings):
         podman.remove(*(part.name for part in podman.parts()))
@@ -187,4 +200,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

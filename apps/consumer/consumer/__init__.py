@@ -1,0 +1,1 @@
+"""Events out of Kinesis into PostgreSQL: each once, in order per key, whatever ends or freezes."""
