@@ -40,7 +40,7 @@ class Tally:
 
 
 def tally(lines: Iterable[bytes]) -> dict[int, Tally]:
-    """Second (epoch) → what happened in it; a line that is not whole, or no request, is left out."""
+    """Second (epoch) → what happened in it; what is no request, or not whole, is left out."""
     kinds: Counter[tuple[bytes, ...]] = Counter()
     times: dict[tuple[bytes, bytes], list[float]] = defaultdict(list)
     for line in lines:
