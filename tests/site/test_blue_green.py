@@ -75,6 +75,15 @@ def _turn(site: Site) -> dict:
     return ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
 
 
+def test_a_delivery_that_nobody_has_described_is_refused(site):
+    mark = site.mark()
+    done = play("deploy", *ROLLING, "-e", "delivery=blue")
+    assert done.code != 0
+    said = " ".join(done.output.split())
+    assert "delivery is blue, which deliveries does not describe: give one of rolling" in said
+    assert site.changes_since(mark) == []
+
+
 def test_a_release_turns_the_clients_and_none_meets_a_fault(site, revision):
     commit, mark = revision
     with load(f"{site.url}/") as traffic:
