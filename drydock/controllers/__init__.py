@@ -10,6 +10,7 @@ from drydock.controllers.load_balancer import LoadBalancerController, LoadBalanc
 from drydock.controllers.network import NetworkController
 from drydock.controllers.registry import RegistryController
 from drydock.controllers.scaling import FleetController, ScalingController
+from drydock.controllers.streaming import StreamingMeter
 
 
 def all_of(cloud: Cloud) -> list[Controller]:
@@ -31,4 +32,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
         EcsMeter(cloud, ecs.registry),
         ScalingController(cloud),
         FleetController(cloud),
+        StreamingMeter(cloud),
     ]

@@ -1,12 +1,14 @@
 """How far behind, how much, how often it failed: in CloudWatch's embedded metric format.
 
 Namespace Drydock/Consumer, dimensions {Service} (sums, and the worst shard's lag) and
-{Service, Shard}.
+{Service, Shard}. MillisBehindLatest is what Kinesis last said and the time since: a reader that
+gets no further falls behind, whatever it heard before. Who holds no lease tells none, so that a
+shard without a reader is one without a figure.
 """
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from consumer import logs
@@ -19,6 +21,7 @@ class Tally:
     """One shard in one interval; `behind_ms` and `backlog` are its last values.
 
     Attributes:
+        read_at: monotonic seconds at which Kinesis said `behind_ms`, or the reader began.
         applied: events with an effect. duplicates: seen before. rejected: sent to the dead letters.
         retries: tries that failed. backlog: records that were read and not yet dealt with.
     """
@@ -29,9 +32,19 @@ class Tally:
     retries: int = 0
     behind_ms: int = 0
     backlog: int = 0
+    read_at: float = field(default_factory=time.monotonic)
+
+    def read(self, behind_ms: int, records: int) -> None:
+        """Kinesis has answered."""
+        self.behind_ms, self.backlog, self.read_at = behind_ms, records, time.monotonic()
+
+    @property
+    def behind(self) -> int:
+        """Milliseconds that it may be behind by now."""
+        return self.behind_ms + round(1000 * (time.monotonic() - self.read_at))
 
     def shown(self) -> dict[str, tuple[str, Any]]:
-        """Metric name to unit and value."""
+        """Metric name to unit and value, without the lag."""
         tried = self.applied + self.duplicates + self.rejected
         return {
             "Applied": ("Count", self.applied),
@@ -39,7 +52,6 @@ class Tally:
             "Rejected": ("Count", self.rejected),
             "Retries": ("Count", self.retries),
             "ErrorRate": ("Percent", round(100 * self.rejected / tried, 2) if tried else 0),
-            "MillisBehindLatest": ("Milliseconds", self.behind_ms),
             "Backlog": ("Count", self.backlog),
         }
 
@@ -61,16 +73,23 @@ class Metrics:
         if shard in self._shards:
             self._line({"Shard": shard}, self._shards.pop(shard).shown())
 
-    def flush(self) -> None:
-        """Write the lines of the interval and begin the next."""
-        everything = Tally()
+    def flush(self, held: bool = True) -> None:
+        """Write the lines of the interval and begin the next.
+
+        Args:
+            held: whether the shards' leases are known to be this worker's.
+        """
+        everything, lags = Tally(), []
         for shard, tally in self._shards.items():
             for name in ("applied", "duplicates", "rejected", "retries", "backlog"):
                 setattr(everything, name, getattr(everything, name) + getattr(tally, name))
-            everything.behind_ms = max(everything.behind_ms, tally.behind_ms)
-            self._line({"Shard": shard}, tally.shown())
-            self._shards[shard] = Tally(behind_ms=tally.behind_ms, backlog=tally.backlog)
-        self._line({}, {**everything.shown(), "Shards": ("Count", len(self._shards))})
+            lags += [tally.behind] if held else []
+            self._line({"Shard": shard}, {**tally.shown(), **_lag(lags[-1:])})
+            self._shards[shard] = Tally(
+                behind_ms=tally.behind_ms, backlog=tally.backlog, read_at=tally.read_at
+            )
+        shards = {"Shards": ("Count", len(lags))}
+        self._line({}, {**everything.shown(), **_lag(lags), **shards})
 
     def _line(self, dimensions: dict[str, str], shown: dict[str, tuple[str, Any]]) -> None:
         directive = {
@@ -85,3 +104,8 @@ class Metrics:
             **dimensions,
             **{name: value for name, (_, value) in shown.items()},
         )
+
+
+def _lag(milliseconds: list[int]) -> dict[str, tuple[str, Any]]:
+    """The worst of them, as a metric; none of none."""
+    return {"MillisBehindLatest": ("Milliseconds", max(milliseconds))} if milliseconds else {}

@@ -35,7 +35,7 @@ async def serve(settings: Settings) -> None:
     async def keep_flushing() -> None:
         while True:
             await asyncio.sleep(settings.metrics_seconds)
-            metrics.flush()
+            metrics.flush(worker.held)
 
     await database.open()
     serving = asyncio.create_task(server.serve())

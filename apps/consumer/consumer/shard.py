@@ -40,6 +40,8 @@ class ShardReader:
 
         Raises Fenced or LeaseLost: another worker has the shard.
         """
+        # From here on it counts as behind until Kinesis answers.
+        self._metrics.of(self.lease.shard)
         await self._applier.claim()
         self._log.info("shard_started", checkpoint=self.lease.checkpoint, fence=self.lease.fence)
         iterator: str | None = None
@@ -82,7 +84,7 @@ class ShardReader:
             for row in answer["Records"]
         ]
         tally = self._metrics.of(self.lease.shard)
-        tally.behind_ms, tally.backlog = answer.get("MillisBehindLatest", 0), len(records)
+        tally.read(answer.get("MillisBehindLatest", 0), len(records))
         if records:
             await self._applier.apply(records)
             await self._checkpoint(records[-1].sequence)

@@ -38,13 +38,18 @@ class Worker:
 
     def state(self) -> tuple[bool, dict]:
         """Whether it works, and on what: for /ready."""
-        silent = time.monotonic() - self._beat_at
         said = {"shards": sorted(self._readers)}
         if self._stopping.is_set():
             return False, {"status": "draining", **said}
-        if silent > self._settings.lease_seconds:
+        if not self.held:
+            silent = time.monotonic() - self._beat_at
             return False, {"status": f"no leases for {silent:.0f} s", **said}
         return True, {"status": "ready", **said}
+
+    @property
+    def held(self) -> bool:
+        """Whether it showed life in time: else its shards may be another worker's."""
+        return time.monotonic() - self._beat_at <= self._settings.lease_seconds
 
     def stop(self) -> None:
         """Begin to drain."""

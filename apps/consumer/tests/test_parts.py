@@ -127,7 +127,60 @@ def own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_metrics_name_each_shard_and_the_sum(own_logging: None, capsys: pytest.CaptureFixture[str]):
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """The metrics' clock: `now` in seconds."""
+    told = {"now": 100.0}
+    monkeypatch.setattr("consumer.metrics.time.monotonic", lambda: told["now"])
+    return told
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str | None, dict]:
+    """The newest lines of metrics by shard; None is the service itself."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return {line.get("Shard"): line for line in lines}
+
+
+def test_a_reader_that_gets_no_further_falls_behind(
+    own_logging: None, capsys: pytest.CaptureFixture[str], clock: dict[str, float]
+):
+    logs.configure("info", "r1")
+    metrics = Metrics("consumer")
+    metrics.of("s0").read(40, 1)
+    metrics.of("s1")  # of which nothing was heard yet
+    clock["now"] += 3
+    metrics.flush()
+    lines = told(capsys)
+    assert lines["s0"]["MillisBehindLatest"] == 3040
+    assert lines["s1"]["MillisBehindLatest"] == 3000
+    assert lines[None]["MillisBehindLatest"] == 3040
+    clock["now"] += 2
+    metrics.of("s0").read(0, 0)
+    metrics.flush()
+    lines = told(capsys)
+    assert lines["s0"]["MillisBehindLatest"] == 0
+    assert lines[None]["MillisBehindLatest"] == 5000
+
+
+def test_who_holds_no_lease_tells_no_lag(
+    own_logging: None, capsys: pytest.CaptureFixture[str], clock: dict[str, float]
+):
+    logs.configure("info", "r1")
+    metrics = Metrics("consumer")
+    metrics.flush()
+    assert "MillisBehindLatest" not in told(capsys)[None]
+    metrics.of("s0").read(40, 1)
+    metrics.flush(held=False)
+    lines = told(capsys)
+    assert "MillisBehindLatest" not in lines["s0"] | lines[None]
+    assert lines[None]["Shards"] == 0
+    metrics.flush(held=True)
+    assert told(capsys)[None]["Shards"] == 1
+
+
+def test_metrics_name_each_shard_and_the_sum(
+    own_logging: None, capsys: pytest.CaptureFixture[str], clock: dict[str, float]
+):
     logs.configure("info", "r1", ["hunter2"])
     metrics = Metrics("consumer")
     metrics.of("s0").applied = 3

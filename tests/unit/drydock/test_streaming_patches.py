@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from drydock.errors import ApiError
-from drydock.moto import patches
+from drydock.moto import patches, streaming
 from drydock.moto.api import Context
 from drydock.moto.patches import rds_backups
 
@@ -50,6 +50,68 @@ def test_a_stream_keeps_the_tags_that_it_is_made_with():
     kinesis.create_stream(StreamName="s", ShardCount=1, Tags={"Owner": "platform"})
     tags = kinesis.list_tags_for_stream(StreamName="s")["Tags"]
     assert tags == [{"Key": "Owner", "Value": "platform"}]
+
+
+def _read(kinesis, shard, limit=100):
+    """Records, lag and whether there is more to come, from a shard's beginning."""
+    iterator = kinesis.get_shard_iterator(
+        StreamName="s", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    answer = kinesis.get_records(ShardIterator=iterator, Limit=limit)
+    rows = [(row["PartitionKey"], row["Data"]) for row in answer["Records"]]
+    return rows, answer["MillisBehindLatest"], answer.get("NextShardIterator") is not None
+
+
+def test_a_reader_of_old_records_is_behind_and_one_at_the_tip_is_not():
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    for number in range(3):
+        kinesis.put_record(StreamName="s", PartitionKey="a", Data=b"%d" % number)
+    begun = time.monotonic()
+    _until(lambda: time.monotonic() > begun + 0.2)
+    rows, behind, _ = _read(kinesis, "shardId-000000000000", limit=1)
+    assert rows == [("a", b"0")]
+    assert behind >= 200
+    assert _read(kinesis, "shardId-000000000000")[1] == 0
+
+
+def test_streams_and_queues_are_counted():
+    streaming.take_counted()
+    kinesis, sqs = boto3.client("kinesis"), boto3.client("sqs")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    kinesis.put_record(StreamName="s", PartitionKey="a", Data=b"12345")
+    _read(kinesis, "shardId-000000000000")
+    counted = {one.name: one.value for one in streaming.take_counted() if one.stream == "s"}
+    assert counted == {
+        "IncomingBytes": 6, "IncomingRecords": 1, "GetRecords.IteratorAgeMilliseconds": 0
+    }  # fmt: skip
+    assert streaming.take_counted() == []
+    queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+    for text in ("a", "b"):
+        sqs.send_message(QueueUrl=queue, MessageBody=text)
+    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=60)
+    assert streaming.depths() == [streaming.Depth("us-east-1", "q", 1, 1, 0)]
+
+
+def test_a_shard_that_was_split_or_merged_keeps_its_records_and_ends():
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    kinesis.put_record(StreamName="s", PartitionKey="a", Data=b"before")
+    kinesis.update_shard_count(StreamName="s", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    shards = {one["ShardId"][-1]: one for one in kinesis.list_shards(StreamName="s")["Shards"]}
+    assert [one.get("ParentShardId", "")[-1:] for one in shards.values()] == ["", "0", "0"]
+    assert _read(kinesis, shards["0"]["ShardId"]) == ([("a", b"before")], 0, False)
+    put = kinesis.put_record(StreamName="s", PartitionKey="a", Data=b"after")
+    assert put["ShardId"] != shards["0"]["ShardId"]
+    assert _read(kinesis, put["ShardId"]) == ([("a", b"after")], 0, True)
+    kinesis.merge_shards(
+        StreamName="s", ShardToMerge=shards["1"]["ShardId"],
+        AdjacentShardToMerge=shards["2"]["ShardId"],
+    )  # fmt: skip
+    assert _read(kinesis, put["ShardId"]) == ([("a", b"after")], 0, False)
+    put = kinesis.put_record(StreamName="s", PartitionKey="a", Data=b"last")
+    assert put["ShardId"].endswith("3")
+    assert _read(kinesis, put["ShardId"]) == ([("a", b"last")], 0, True)
 
 
 def test_a_queue_keeps_its_policies_in_awss_spelling():
