@@ -109,6 +109,20 @@ class Service:
         )
 
 
+def setting(definition: dict[str, Any], container: str, name: str) -> str:
+    """Return a variable of a container; empty where it is not set."""
+    return next(
+        (
+            pair["value"]
+            for one in definition["containerDefinitions"]
+            if one["name"] == container
+            for pair in one.get("environment", [])
+            if pair["name"] == name
+        ),
+        "",
+    )
+
+
 def primary_of(service: dict[str, Any]) -> dict[str, Any]:
     return next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
 

@@ -32,7 +32,7 @@ class Tally:
     retries: int = 0
     behind_ms: int = 0
     backlog: int = 0
-    read_at: float = field(default_factory=time.monotonic)
+    read_at: float = field(default_factory=lambda: time.monotonic())
 
     def read(self, behind_ms: int, records: int) -> None:
         """Kinesis has answered."""

@@ -1,8 +1,9 @@
-"""`python -m consumer.redrive [--limit N]`: applies the dead letters that can be applied by now.
+"""`python -m consumer.redrive [--limit N] [--trial]`: applies the dead letters that can be by now.
 
 By the path of any record, so that an event has its effect once however often it is redriven. A
 letter that is still refused stays in the queue. Ends when the queue shows no letter that wasn't
-tried yet; the last line on stdout is {"applied", "known", "refused", "reasons"}.
+seen yet; the last line on stdout is {"applied", "known", "refused", "reasons"}. A trial looks at as
+many letters and tries one of each reason only: whether what they were refused for is mended.
 
 Exit codes: 0 no letter was refused, 1 some were, 64 wrong arguments, 69 the database can't be had,
 78 wrong configuration.
@@ -30,8 +31,11 @@ _HIDDEN = 120
 _REDRIVEN = "UPDATE events.rejected SET redriven_at = now() WHERE shard = $1 AND sequence = $2"
 
 
-async def redrive(settings: Settings, limit: int) -> dict[str, Any]:
-    """Tries each letter once, at most `limit`; returns how many had which end, and why refused."""
+async def redrive(settings: Settings, limit: int, trial: bool = False) -> dict[str, Any]:
+    """Tries each letter once, at most `limit`; returns how many had which end, and why refused.
+
+    trial: only the first letter of each reason.
+    """
     threads = ThreadPoolExecutor(4)
     dead = DeadLetters(
         Client("sqs", threads), Client("kinesis", threads),
@@ -39,7 +43,9 @@ async def redrive(settings: Settings, limit: int) -> dict[str, Any]:
     )  # fmt: skip
     database = Database(settings)
     await database.open()
-    counts, reasons, tried = Counter(applied=0, known=0, refused=0), Counter(), set()
+    counts, reasons = Counter(applied=0, known=0, refused=0), Counter()
+    tried: set[str] = set()
+    met: set[str] = set()
     left: list[dict[str, Any]] = []
     try:
         while len(tried) < limit:
@@ -50,6 +56,10 @@ async def redrive(settings: Settings, limit: int) -> dict[str, Any]:
             left += messages
             for message in new[: limit - len(tried)]:
                 tried.add(message["MessageId"])
+                before = reason_of(message)
+                if trial and before in met:
+                    continue
+                met.add(before)
                 outcome, reason = await _one(settings, database, dead, message)
                 counts[outcome] += 1
                 if outcome == "refused":
@@ -62,6 +72,14 @@ async def redrive(settings: Settings, limit: int) -> dict[str, Any]:
         await database.close()
         threads.shutdown(wait=False)
     return {**counts, "reasons": dict(reasons)}
+
+
+def reason_of(message: dict[str, Any]) -> str:
+    """Why the letter was refused before; empty where it doesn't say."""
+    try:
+        return str(json.loads(message["Body"])["reason"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 async def _one(
@@ -87,15 +105,18 @@ def main(arguments: list[str]) -> int:
     """Redrive once; the result is the exit code."""
     parser = argparse.ArgumentParser(prog="python -m consumer.redrive", exit_on_error=False)
     parser.add_argument("--limit", type=int, default=10_000, help="letters at most")
+    parser.add_argument("--trial", action="store_true", help="one letter of each reason only")
     try:
         chosen = parser.parse_args(arguments)
     except (argparse.ArgumentError, SystemExit) as error:
-        sys.stderr.write(f"{error}. Give --limit and a whole number. Nothing was changed.\n")
+        sys.stderr.write(
+            f"{error}. Give --limit and a whole number, --trial or nothing. Nothing was changed.\n"
+        )
         return EX_USAGE
     if (settings := configured()) is None:
         return EX_CONFIG
     try:
-        found = asyncio.run(redrive(settings, chosen.limit))
+        found = asyncio.run(redrive(settings, chosen.limit, chosen.trial))
     except DatabaseUnreachable as error:
         logs.get().error("database_unreachable", message=str(error))
         return EX_UNAVAILABLE

@@ -106,5 +106,5 @@ locals {
 
   connections_threshold = floor(var.database.max_connections * 0.8)
 
-  alarms = merge(local.workload_alarms, local.rpc_alarms, local.solana_alarms, local.shared_alarms)
+  alarms = merge(local.workload_alarms, local.rpc_alarms, local.event_alarms, local.solana_alarms, local.shared_alarms)
 }

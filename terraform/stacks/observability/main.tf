@@ -52,5 +52,5 @@ module "dashboard" {
   name       = local.name
   region     = var.region
   alarm_arns = concat(values(module.alarm)[*].arn, values(module.impaired)[*].arn)
-  sections   = concat(local.workload_sections, local.rpc_sections, local.solana_sections, [local.database_section, local.cache_section])
+  sections   = concat(local.workload_sections, local.rpc_sections, local.event_sections, local.solana_sections, [local.database_section, local.cache_section])
 }

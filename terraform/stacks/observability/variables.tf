@@ -74,3 +74,18 @@ variable "solana" {
     error_message = "solana.load_balancer_arn_suffix is \"${try(var.solana.load_balancer_arn_suffix, "")}\", which is no dimension of a network load balancer's metrics: give the solana stack's output load_balancer_arn_suffix."
   }
 }
+
+variable "events" {
+  description = "Stream of events and queue of their dead letters as the streaming stack puts them out, and from how many seconds on its consumer is behind; null for none."
+  type = object({
+    stream_name            = string
+    dead_letter_queue_name = string
+    behind_seconds         = optional(number, 60)
+  })
+  default = null
+
+  validation {
+    condition     = try(var.events.behind_seconds, 60) > 0
+    error_message = "events.behind_seconds is ${try(var.events.behind_seconds, 60)}, by which every consumer is behind: give the seconds that an event may wait."
+  }
+}

@@ -102,3 +102,59 @@ run "wrong_inputs_are_refused" {
 
   expect_failures = [var.load_balancer_arn_suffix, var.database]
 }
+
+run "the_pipeline_of_events_has_its_alarms" {
+  variables {
+    workloads = {
+      consumer = { service_name = "consumer", target_group_arn_suffix = "targetgroup/consumer/1", alternate_target_group_arn_suffix = "targetgroup/consumer/2" }
+    }
+    events = { stream_name = "drydock-dev-events", dead_letter_queue_name = "drydock-dev-events-retry-dead", behind_seconds = 30 }
+  }
+
+  assert {
+    condition = { for name, runbook in output.alarms : name => runbook if contains(["consumer-lag", "dlq-redrive"], runbook) } == {
+      drydock-dev-consumer-behind       = "consumer-lag"
+      drydock-dev-consumer-errors       = "dlq-redrive"
+      drydock-dev-consumer-dead-letters = "dlq-redrive"
+    }
+    error_message = "the runbooks wait for the alarms by these names"
+  }
+
+  assert {
+    condition     = local.alarms["consumer-behind"].threshold == 30000 && local.alarms["consumer-behind"].treat_missing_data == "breaching"
+    error_message = "an event may wait for so long, and a consumer that tells nothing is no healthy one"
+  }
+
+  assert {
+    condition     = local.alarms["consumer-dead-letters"].metrics.letters.dimensions.QueueName == "drydock-dev-events-retry-dead" && local.alarms["consumer-dead-letters"].threshold == 1
+    error_message = "the first letter counts"
+  }
+
+  assert {
+    condition     = [for section in local.event_sections : section.title] == ["Events"] && local.event_sections[0].widgets[0].limits.alarm == 30000
+    error_message = "the dashboard shows the lag with the alarm's threshold"
+  }
+}
+
+run "without_a_stream_there_is_no_alarm_of_events" {
+  variables {
+    workloads = {
+      consumer = { service_name = "consumer", target_group_arn_suffix = "targetgroup/consumer/1", alternate_target_group_arn_suffix = "targetgroup/consumer/2" }
+    }
+  }
+
+  assert {
+    condition     = length(local.event_alarms) == 0
+    error_message = "an alarm on a queue that is not there would stay without data"
+  }
+}
+
+run "a_consumer_that_is_always_behind_is_refused" {
+  command = plan
+
+  variables {
+    events = { stream_name = "events", dead_letter_queue_name = "dead", behind_seconds = 0 }
+  }
+
+  expect_failures = [var.events]
+}
