@@ -26,7 +26,7 @@ module: ecs_replace_tasks
 short_description: Have tasks of an ECS service replaced, one after another
 description:
   - Stops a task and waits until ECS has another in its place that the load balancer sends
-    requests to, before it stops the next.
+    requests to, or that finds itself healthy where there are no clients, before it stops the next.
   - Refuses more tasks than O(max_share) of the service. A task that is gone already is left out.
   - Each stop is in the runbook's journal; it can't be undone, and need not be.
 options:
@@ -38,7 +38,10 @@ options:
     description: The greatest part of the service's tasks to replace in one run; at least one.
     type: float
     default: 0.5
-  target_group_arn: {description: Target group of the tasks., type: str, required: true}
+  target_group_arn:
+    description: Target group of the tasks; without one their own health checks count.
+    type: str
+    default: ""
   alternate_target_group_arn: {description: The other one of its two., type: str, default: ""}
   environment: {description: Environment whose journal is kept., type: str, required: true}
   lock_table: {description: DynamoDB table of locks and journal., type: str, required: true}
@@ -86,7 +89,11 @@ class Replacement:
         return [running[name] for name in wanted if name in running]
 
     def healthy(self) -> int:
-        """Return how many targets the load balancer sends requests to."""
+        """Return how many targets the load balancer sends requests to; without clients, how many
+        tasks run and do not wait for their own health check."""
+        if not self.groups:
+            running = self.service.tasks("RUNNING")
+            return sum(task["lastStatus"] == "RUNNING" and self._well(task) for task in running)
         states = [
             one["TargetHealth"]["State"]
             for group in self.groups
@@ -95,6 +102,15 @@ class Replacement:
             ]
         ]
         return states.count("healthy")
+
+    def _well(self, task: dict[str, Any]) -> bool:
+        checked = any(
+            "healthCheck" in container
+            for container in self.service.definition(task["taskDefinitionArn"])[
+                "containerDefinitions"
+            ]
+        )
+        return not checked or task.get("healthStatus") == "HEALTHY"
 
     def replace(self, task: dict[str, Any], why: str, timeout: float) -> None:
         """Stop a task and wait for the one in its place. Raises DeploymentFailed."""
@@ -161,7 +177,7 @@ def main() -> None:
             "tasks": {"type": "list", "elements": "str", "required": True},
             "why": {"type": "str", "required": True},
             "max_share": {"type": "float", "default": 0.5},
-            "target_group_arn": {"type": "str", "required": True},
+            "target_group_arn": {"type": "str", "default": ""},
             "alternate_target_group_arn": {"type": "str", "default": ""},
             "environment": {"type": "str", "required": True},
             "lock_table": {"type": "str", "required": True},
