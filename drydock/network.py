@@ -67,6 +67,17 @@ class Networks:
             raise DrydockError(f"Subnet {subnet_id} does not exist.")
         return self.ensure(subnet.vpc_id)
 
+    def endpoint(self, subnet_id: str, port: int) -> str:
+        """Where the AWS API answers what is in a subnet: at the router of its VPC.
+
+        Raises:
+            DrydockError: no such subnet.
+        """
+        subnet = ec2.subnet(subnet_id)
+        if subnet is None:
+            raise DrydockError(f"Subnet {subnet_id} does not exist.")
+        return f"http://{router(ec2.vpcs()[subnet.vpc_id])}:{port}"
+
     def move(self, address: str, network: str, holder: Part, others: Iterable[Part]) -> None:
         """Gives an endpoint's address to one part, and takes it away from the others first.
 
@@ -105,6 +116,11 @@ class Networks:
             for vpc_id in self._made - set(ec2.vpcs()):
                 self._podman.remove_network(self.name(vpc_id))
                 self._made.discard(vpc_id)
+
+
+def router(cidr: str) -> str:
+    """The address of a VPC's router: the first of its range (VPC user guide, "Subnet sizing")."""
+    return str(ipaddress.ip_network(cidr)[1])
 
 
 def gratuitous_arp(address: str, hardware: str) -> bytes:

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,6 +138,7 @@ class Podman:
         mounts: Sequence[tuple[Path, str, str]] = (),
         labels: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
+        prepare: Callable[[int], None] | None = None,
     ) -> str:
         """Starts a part in the background and returns its container name.
 
@@ -145,13 +146,16 @@ class Podman:
             environment: handed over without values on the command line.
             mounts: (source, target, "ro" | "rw").
             options: further flags of ``podman run``.
+            prepare: called with the ID of a process in the part's namespaces, before its own
+                program starts; what it raises is raised, and nothing is left.
 
         Raises:
             PodmanError: the image is missing, the address is taken, …; nothing is left.
         """
         name = self.part_name(kind, identifier)
         environment = dict(environment or {})
-        arguments = ["run", "--detach", "--pull=never", f"--name={name}"]
+        arguments = ["create"] if prepare else ["run", "--detach"]
+        arguments += ["--pull=never", f"--name={name}"]
         all_labels = {
             HOME_LABEL: str(self.settings.home),
             KIND_LABEL: kind,
@@ -168,7 +172,11 @@ class Podman:
         arguments += [f"--volume={source}:{target}:{mode}" for source, target, mode in mounts]
         try:
             self.command(*arguments, *options, image, *command, secrets=environment)
-        except PodmanError:
+            if prepare:
+                self.command("init", name)
+                prepare(int(self.command("inspect", "--format={{.State.Pid}}", name).stdout))
+                self.command("start", name)
+        except DrydockError:
             self.remove(name)
             raise
         if network:

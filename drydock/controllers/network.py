@@ -1,14 +1,13 @@
 """VPCs: refuses ranges that this machine can't route apart, removes networks of gone VPCs, and
 answers calls of the AWS API at each VPC's router, where its hosts and tasks can reach it."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from drydock.controller import Cloud, Controller
 from drydock.moto import ec2
 from drydock.moto.api import PASS, Context, Handler
-from drydock.network import refuse_overlap
+from drydock.network import refuse_overlap, router
 
 
 class NetworkController(Controller):
@@ -36,8 +35,3 @@ class NetworkController(Controller):
         for vpc_id, cidr in vpcs.items():
             if vpc_id not in self._answers and self.cloud.answer_at:
                 self._answers[vpc_id] = self.cloud.answer_at(router(cidr))
-
-
-def router(cidr: str) -> str:
-    """The address of a VPC's router: the first of its range (VPC user guide, "Subnet sizing")."""
-    return str(ipaddress.ip_network(cidr)[1])

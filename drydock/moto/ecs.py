@@ -23,6 +23,7 @@ class Definition:
         arn: with family and revision.
         containers: container definitions, in the API's shapes.
         cpu, memory: of the whole task: CPU units (1024 = one vCPU) and MiB; 0 when not given.
+        task_role: ARN of the role of the running code; empty for none.
     """
 
     arn: str
@@ -34,6 +35,7 @@ class Definition:
     cpu: int
     memory: int
     tags: tuple[dict[str, str], ...] = ()
+    task_role: str = ""
 
 
 def _amount(text: str | None, unit: str) -> int:
@@ -66,6 +68,8 @@ def definition(region: str, name: str) -> Definition | None:
         cpu=_amount(found.cpu, "vcpu"),
         memory=_amount(found.memory, "gb"),
         tags=tuple(found.tags),
+        task_role=getattr(found, "task_role_arn", None)
+        or "",  # moto keeps it only where it is given
     )
 
 

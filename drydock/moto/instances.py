@@ -14,8 +14,6 @@ from drydock.hosts import Volume
 from drydock.settings import ACCOUNT_ID
 
 _DEBIAN = re.compile(r"debian-(\d+)-amd64-")
-_CREDENTIAL_SECONDS = 6 * 3600  # as EC2 hands them out
-_credentials: dict[str, Any] = {}  # instance → moto's AssumedRole
 
 
 @dataclass(frozen=True)
@@ -113,22 +111,6 @@ def role(one: Instance) -> str | None:
         if profile.name == name and profile.roles:
             return profile.roles[0].arn
     return None
-
-
-def credentials(one: Instance, role_arn: str) -> Any:
-    """The role's credentials for an instance, renewed an hour before they end: moto's
-    AssumedRole."""
-    kept = _credentials.get(one.id)
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    if (
-        kept is None
-        or kept.role_arn != role_arn
-        or kept.expiration < now + datetime.timedelta(hours=1)
-    ):
-        kept = _credentials[one.id] = get_backend("sts")[ACCOUNT_ID]["aws"].assume_role(
-            one.region, one.id, role_arn, "", _CREDENTIAL_SECONDS, ""
-        )
-    return kept
 
 
 def died(identifier: str, why: str) -> None:

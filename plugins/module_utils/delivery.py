@@ -93,6 +93,12 @@ def changes(now: Mapping[str, Any], delivery: Mapping[str, Any] | None, elb: Any
     before, after = strategy_of(now), wanted["strategy"]
     if before == after == "ROLLING":
         return {}
+    if not now["loadBalancers"] and not delivery["target_groups"]:
+        raise DeploymentFailed(
+            f"{now['serviceName']} has no clients that a delivery of {delivery['strategy']} could "
+            "turn: deploy it with -e delivery=rolling, or say so at its host in the inventory. "
+            "Nothing was changed."
+        )
     found: dict[str, Any] = {}
     has = {"lifecycleHooks": [], **(now.get("deploymentConfiguration") or {})}
     if any(has.get(key) != value for key, value in wanted.items()):

@@ -107,6 +107,11 @@ def name(task: Mapping[str, Any], said: list[str], check: Mapping[str, Any], log
     if "OutOfMemory" in reasons:
         return "it used more memory than it may: raise workload.memory or mend what uses it"
     codes = {c["exitCode"] for c in containers if c.get("exitCode") is not None}
+    if "container health checks" in reasons:
+        return (
+            f"its own health check (workload.health_command) failed {lived(task)} s after its "
+            "start: mend what it asks for, or raise health_grace_seconds if it only needs longer"
+        )
     if re.search(r"health checks", reasons, re.IGNORECASE):
         return _unhealthy(said, check, lived(task))
     if codes:

@@ -53,8 +53,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "command": {"type": "str", "required": True},
     "cluster": {"type": "str", "required": True},
     "service": {"type": "str", "required": True},
-    "target_group_arn": {"type": "str", "required": True},
-    "target_group_suffix": {"type": "str", "required": True},
+    # None of these for a workload without clients.
+    "target_group_arn": {"type": "str", "default": ""},
+    "target_group_suffix": {"type": "str", "default": ""},
     "alternate_target_group_arn": {"type": "str", "default": ""},
     "alternate_target_group_suffix": {"type": "str", "default": ""},
     "load_balancer": {"type": "str", "required": True},
@@ -191,7 +192,8 @@ class ServiceFacts:
         return found
 
     def _both(self, name: str) -> list[str]:
-        """Return what is said of the target group, and of the other one where there are two."""
+        """Return what is said of the target group, and of the other one where there are two;
+        nothing of a workload without clients."""
         return [value for key in (name, f"alternate_{name}") if (value := self.want.get(key))]
 
     # --- deployments --------------------------------------------------------------------
@@ -314,9 +316,10 @@ class ServiceFacts:
 
     def _tasks(self, since: float | None) -> tuple[list[Task], Counter[str], bool]:
         """Return the running tasks, what failed requests say in their logs, whether any spoke."""
+        groups = self._both("target_group_arn")
         health = [
             one
-            for group in self._both("target_group_arn")
+            for group in groups
             for one in self.clients("elbv2").describe_target_health(TargetGroupArn=group)[
                 "TargetHealthDescriptions"
             ]
@@ -337,7 +340,7 @@ class ServiceFacts:
                 Task(
                     id=short(task["taskArn"]),
                     definition=short(task["taskDefinitionArn"]),
-                    target=states.get(address(task), "unused"),
+                    target=states.get(address(task), "unused") if groups else own_health(task),
                     lines=requests,
                     errors=failed,
                     age=self.at - _epoch(task.get("startedAt") or task.get("createdAt")),
@@ -370,6 +373,11 @@ class ServiceFacts:
                 if error_code(error) != "ResourceNotFoundException":
                     self.notes.append(note)
         return lines
+
+
+def own_health(task: Mapping[str, Any]) -> str:
+    """Return unhealthy where a task's own health check says so; else empty."""
+    return "unhealthy" if task.get("healthStatus") == "UNHEALTHY" else ""
 
 
 def address(task: Mapping[str, Any]) -> str:

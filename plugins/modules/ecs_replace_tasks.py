@@ -26,8 +26,7 @@ module: ecs_replace_tasks
 short_description: Have tasks of an ECS service replaced, one after another
 description:
   - Stops a task and waits until ECS has another in its place that the load balancer sends
-    requests to, before it stops the next. Of a workload without clients it is one that its own
-    health check finds healthy, or that runs where it has none.
+    requests to, or that finds itself healthy where there are no clients, before it stops the next.
   - Refuses more tasks than O(max_share) of the service. A task that is gone already is left out.
   - Each stop is in the runbook's journal; it can't be undone, and need not be.
 options:
@@ -40,7 +39,7 @@ options:
     type: float
     default: 0.5
   target_group_arn:
-    description: Target group of the tasks; empty where they have no clients.
+    description: Target group of the tasks; without one their own health checks count.
     type: str
     default: ""
   alternate_target_group_arn: {description: The other one of its two., type: str, default: ""}
@@ -90,10 +89,11 @@ class Replacement:
         return [running[name] for name in wanted if name in running]
 
     def healthy(self) -> int:
-        """Return how many targets the load balancer sends requests to, or how many tasks are
-        healthy where there is none."""
+        """Return how many targets the load balancer sends requests to; without clients, how many
+        tasks run and do not wait for their own health check."""
         if not self.groups:
-            return self._healthy_by_themselves()
+            running = self.service.tasks("RUNNING")
+            return sum(task["lastStatus"] == "RUNNING" and self._well(task) for task in running)
         states = [
             one["TargetHealth"]["State"]
             for group in self.groups
@@ -103,14 +103,14 @@ class Replacement:
         ]
         return states.count("healthy")
 
-    def _healthy_by_themselves(self) -> int:
-        definition = self.service.definition(self.service.describe()["taskDefinition"])
-        checked = any("healthCheck" in one for one in definition["containerDefinitions"])
-        return sum(
-            task["lastStatus"] == "RUNNING"
-            and (not checked or task.get("healthStatus") == "HEALTHY")
-            for task in self.service.tasks("RUNNING")
+    def _well(self, task: dict[str, Any]) -> bool:
+        checked = any(
+            "healthCheck" in container
+            for container in self.service.definition(task["taskDefinitionArn"])[
+                "containerDefinitions"
+            ]
         )
+        return not checked or task.get("healthStatus") == "HEALTHY"
 
     def replace(self, task: dict[str, Any], why: str, timeout: float) -> None:
         """Stop a task and wait for the one in its place. Raises DeploymentFailed."""

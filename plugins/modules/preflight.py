@@ -94,13 +94,27 @@ REFUSED = {
 WORKLOAD_FIELDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "context": (str, "the folder with its Dockerfile, for example apps/hello"),
     "port": (int, "the port that its container listens on, for example 8080"),
-    "path_patterns": (list, 'the paths that it serves, for example ["/*"]'),
+    "path_patterns": (
+        list,
+        'the paths that it serves, for example ["/*"] (without clients: health_command instead)',
+    ),
     "priority": (int, "its place among the load balancer's rules, for example 100"),
     "health_path": (str, "the path that answers 200 while it lives, for example /health"),
     "desired_count": (int, "the number of tasks to start with, for example 2"),
     "min_count": (int, "the fewest tasks that autoscaling leaves running, for example 2"),
     "max_count": (int, "the most tasks that autoscaling or a runbook starts, for example 4"),
 }
+
+
+# Of these a workload that checks itself has none, and so no clients.
+CLIENT_FIELDS = ("port", "path_patterns", "priority", "health_path")
+
+
+def fields_of(definition: dict[str, Any]) -> dict[str, tuple[type | tuple[type, ...], str]]:
+    """Return which fields a workload must have: without clients not those that lead them to it."""
+    if definition.get("path_patterns") or not definition.get("health_command"):
+        return WORKLOAD_FIELDS
+    return {name: one for name, one in WORKLOAD_FIELDS.items() if name not in CLIENT_FIELDS}
 
 
 def check_environment(environment: str, environments: dict[str, Any]) -> list[str]:
@@ -213,7 +227,7 @@ def check_workloads(
         if not isinstance(definition, dict) or not definition:
             problems.append(f"{file}: the workload {host} has no definition: give it `workload:`.")
             continue
-        for field, (kind, meaning) in WORKLOAD_FIELDS.items():
+        for field, (kind, meaning) in fields_of(definition).items():
             value = definition.get(field)
             if value in (None, "", []):
                 problems.append(
@@ -236,6 +250,8 @@ def check_workloads(
                 "its image from: correct the folder or add the file."
             )
         priority = definition.get("priority")
+        if priority is None:
+            continue
         if priority in priorities:
             problems.append(
                 f"{file}: workload.priority of {host} is {priority}, which {priorities[priority]} "

@@ -34,8 +34,8 @@ options:
   command: {description: How a runbook is started., type: str, required: true}
   cluster: {description: Name of the ECS cluster., type: str, required: true}
   service: {description: Name of the ECS service., type: str, required: true}
-  target_group_arn: {description: ARN of its target group., type: str, required: true}
-  target_group_suffix: {description: The group as its metrics name it., type: str, required: true}
+  target_group_arn: {description: Its target group; none without clients., type: str, default: ""}
+  target_group_suffix: {description: The group as its metrics name it., type: str, default: ""}
   alternate_target_group_arn: {description: Its other group., type: str, default: ""}
   alternate_target_group_suffix: {description: That as metrics name it., type: str, default: ""}
   load_balancer: {description: The balancer as its metrics name it., type: str, required: true}

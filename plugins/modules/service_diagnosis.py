@@ -43,13 +43,16 @@ options:
     required: true
   cluster: {description: Name of the ECS cluster., type: str, required: true}
   service: {description: Name of the ECS service., type: str, required: true}
-  target_group_arn: {description: Target group of the tasks., type: str, required: true}
+  target_group_arn:
+    description: Target group of the tasks; empty for a workload without clients.
+    type: str
+    default: ""
   alternate_target_group_arn: {description: Its other group., type: str, default: ""}
   alternate_target_group_suffix: {description: That as metrics name it., type: str, default: ""}
   target_group_suffix:
     description: The target group as metrics name it, C(targetgroup/NAME/ID).
     type: str
-    required: true
+    default: ""
   load_balancer:
     description: The load balancer as metrics name it, C(app/NAME/ID).
     type: str

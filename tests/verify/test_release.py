@@ -71,6 +71,8 @@ def test_the_load_balancer_has_healthy_targets(
     aws: Callable[[str], Any], outputs: dict[str, Any], workload: str, service: dict[str, Any]
 ) -> None:
     target = outputs["platform"]["workloads"][workload]
+    if not target.get("target_group_arn"):
+        pytest.skip(f"{workload} has no clients: its tasks' own health is asked for below")
     healthy = [
         one
         for group in (target["target_group_arn"], target["alternate_target_group_arn"])
@@ -80,6 +82,37 @@ def test_the_load_balancer_has_healthy_targets(
         if one["TargetHealth"]["State"] == "healthy"
     ]
     assert len(healthy) == service["desiredCount"]
+
+
+def test_tasks_without_clients_find_themselves_healthy(
+    aws: Callable[[str], Any], outputs: dict[str, Any], workload: str, service: dict[str, Any]
+) -> None:
+    if outputs["platform"]["workloads"][workload].get("target_group_arn"):
+        pytest.skip(f"{workload} has clients: the load balancer judges its tasks")
+    cluster = outputs["platform"]["cluster_name"]
+    arns = aws("ecs").list_tasks(cluster=cluster, serviceName=service["serviceName"])["taskArns"]
+    tasks = aws("ecs").describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    healthy = [task for task in tasks if task["healthStatus"] == "HEALTHY"]
+    assert len(healthy) == service["desiredCount"]
+
+
+def test_what_the_running_code_may_touch_is_there(
+    aws: Callable[[str], Any],
+    outputs: dict[str, Any],
+    facts: dict[str, Any],
+    workload: str,
+    service: dict[str, Any],
+) -> None:
+    """The inventory names resources, and a wrong name is nothing that AWS would refuse."""
+    granted = facts["workloads"][workload].get("permissions", [])
+    known = {text for stack in outputs.values() for text in stack.values() if isinstance(text, str)}
+    named = {arn.removesuffix("/*") for grant in granted for arn in grant["resources"]}
+    assert named <= known
+    definition = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])
+    role = definition["taskDefinition"]["taskRoleArn"].rpartition("/")[2]
+    policies = aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
+    wanted = bool(granted) or facts["workloads"][workload].get("database_secret", False)
+    assert policies == (["granted"] if wanted else [])
 
 
 def test_logs_are_kept_as_long_as_the_inventory_says(

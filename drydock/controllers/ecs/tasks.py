@@ -15,6 +15,7 @@ from drydock.cgroup import Cgroup
 from drydock.controller import Cloud
 from drydock.controllers.ecs.container import options
 from drydock.controllers.ecs.container_log import ContainerLog
+from drydock.controllers.ecs.credentials import Credentials, path
 from drydock.controllers.ecs.health_check import Probe
 from drydock.controllers.ecs.model import Task, now
 from drydock.errors import ApiError, DrydockError
@@ -122,6 +123,8 @@ class _Life:
         self._name = cloud.podman.part_name(KIND, task.id)
         self._engine, self._ended = engine, engine.ended
         self._log = ContainerLog(self._folder / "container.log", task, self._container)
+        self._settings = cloud.settings
+        self._credentials: Credentials | None = None
         self._process: int | None = None  # pidfd of the container's first process
         self._probe = Probe(self._container.get("healthCheck"))
 
@@ -164,6 +167,7 @@ class _Life:
                 environment=hidden,
                 labels=self._container.get("dockerLabels"),
                 options=[*shown, *options(task, self._folder)],
+                prepare=self._hand_out if task.definition.task_role else None,
             )
         except PodmanError as error:
             raise DrydockError(f"CannotStartContainerError: {_last_line(error.stderr)}") from None
@@ -178,13 +182,22 @@ class _Life:
         if not task.stop_code:
             self._set(status="RUNNING")
 
+    def _hand_out(self, pid: int) -> None:
+        """Answers for the role's credentials in the task's network, before its program starts."""
+        task = self._task
+        self._credentials = Credentials(pid, task.region, task.id, task.definition.task_role)
+
     def _environment(self) -> dict[str, str]:
         task = self._task
         made = {
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_REGION": task.region,
             "AWS_DEFAULT_REGION": task.region,
+            # In AWS the SDKs know where the API is.
+            "AWS_ENDPOINT_URL": self._networks.endpoint(task.subnet, self._settings.port),
         }
+        if task.definition.task_role:
+            made["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = path(task.id)
         made |= {v["name"]: v["value"] for v in self._container.get("environment", [])}
         try:
             for secret in self._container.get("secrets", []):
@@ -277,6 +290,8 @@ class _Life:
         if self._process is not None:
             os.close(self._process)
             self._process = None
+        if self._credentials:
+            self._credentials.close()
         try:
             self._podman.remove(self._name)
         except DrydockError as error:

@@ -12,12 +12,12 @@ from drydock import disks, hosts, images
 from drydock.controller import Cloud, Controller
 from drydock.controllers.hosts import metadata
 from drydock.controllers.hosts.metadata import Metadata
-from drydock.controllers.hosts.namespace import listen
 from drydock.hosts import KIND, Machine
 from drydock.moto import instances
 from drydock.moto.api import PASS, Context, Handler
 from drydock.moto.instances import Instance
 from drydock.moto.patches import instances as patches
+from drydock.namespace import listen
 from drydock.podman import Part
 
 KEY = "drydock"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from drydock.moto import fleets, instances
+from drydock.moto import fleets, instances, roles
 from drydock.moto.instances import Instance
 from drydock.podman import hardware_address
 from drydock.settings import ACCOUNT_ID
@@ -82,7 +82,7 @@ def _document(one: Instance) -> dict[str, str]:
 
 
 def _credentials(one: Instance, role_arn: str) -> dict[str, str]:
-    given = instances.credentials(one, role_arn)
+    given = roles.credentials(one.region, one.id, role_arn)
     return {
         "Code": "Success",
         "Type": "AWS-HMAC",

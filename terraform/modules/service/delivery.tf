@@ -2,6 +2,8 @@
 # release asks on the way. Managed by AWS there is AmazonECSInfrastructureRolePolicyForLoadBalancers;
 # this is that, narrowed to the workload.
 resource "aws_iam_role" "delivery" {
+  count = local.has_clients ? 1 : 0
+
   name                 = "${var.prefix}-${var.name}-delivery"
   description          = "Turns clients to releases of ${var.name}"
   permissions_boundary = var.permissions_boundary_arn
@@ -21,8 +23,10 @@ resource "aws_iam_role" "delivery" {
 }
 
 resource "aws_iam_role_policy" "delivery" {
+  count = local.has_clients ? 1 : 0
+
   name = "turn-clients"
-  role = aws_iam_role.delivery.id
+  role = aws_iam_role.delivery[0].id
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -31,7 +35,7 @@ resource "aws_iam_role_policy" "delivery" {
         Sid      = "TurnTheRules"
         Effect   = "Allow"
         Action   = ["elasticloadbalancing:ModifyRule"]
-        Resource = [aws_lb_listener_rule.this.arn, aws_lb_listener_rule.trial.arn]
+        Resource = [aws_lb_listener_rule.this[0].arn, aws_lb_listener_rule.trial[0].arn]
       },
       {
         Sid      = "TargetsOfTheGroups"

@@ -97,7 +97,7 @@ resource "aws_iam_role_policy" "execution" {
   })
 }
 
-# What the running code may do. It calls no AWS API, so it is granted none.
+# What the running code may do: what the inventory grants it, and nothing where it grants nothing.
 resource "aws_iam_role" "task" {
   name                 = "${var.prefix}-${var.name}-task"
   description          = "Running code of ${var.name}"
@@ -105,4 +105,39 @@ resource "aws_iam_role" "task" {
   assume_role_policy   = local.trust
 
   tags = var.tags
+}
+
+locals {
+  granted = [for index, grant in var.permissions : {
+    Sid      = "Granted${index + 1}"
+    Effect   = "Allow"
+    Action   = grant.actions
+    Resource = grant.resources
+  }]
+
+  # Only services that keep what they hold under the environment's key, and those alone in their name.
+  encrypting = setintersection(
+    ["dynamodb", "firehose", "kinesis", "s3", "secretsmanager", "sqs"],
+    concat(flatten([for grant in var.permissions : [for action in grant.actions : split(":", action)[0]]]), var.database_secret ? ["secretsmanager"] : []),
+  )
+
+  use_key = [for services in [sort(local.encrypting)] : {
+    Sid       = "UseTheirKey"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    Resource  = [var.kms_key_arn]
+    Condition = { StringEquals = { "kms:ViaService" = [for service in services : "${service}.${var.region}.amazonaws.com"] } }
+  } if length(services) > 0]
+}
+
+resource "aws_iam_role_policy" "task" {
+  count = length(local.granted) > 0 || var.database_secret ? 1 : 0
+
+  name = "granted"
+  role = aws_iam_role.task.id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = concat(local.granted, [for statement in local.database_secret : statement if var.database_secret], local.use_key)
+  })
 }

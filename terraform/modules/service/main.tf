@@ -6,6 +6,10 @@ locals {
   # of all Spot capacity leaves the service up.
   capacity = var.spot ? { FARGATE = { base = 1, weight = 0 }, FARGATE_SPOT = { base = 0, weight = 1 } } : { FARGATE = { base = 0, weight = 1 } }
 
+  # Paths make a workload one with clients. Without them nothing is sent to it, so no load balancer judges
+  # its tasks either: its container's own health check does.
+  has_clients = length(var.path_patterns) > 0
+
   # What forces a new target group is part of its name, so that the new one can
   # stand beside the old until listener rule and service have moved over.
   target_group_keys = {
@@ -16,7 +20,7 @@ locals {
 
 # Releases that turn the clients take turns in two groups; a rolling one stays in the group that serves.
 resource "aws_lb_target_group" "this" {
-  for_each = toset(["blue", "green"])
+  for_each = toset(local.has_clients ? ["blue", "green"] : [])
 
   name                 = "${trimsuffix(substr(local.hyphenated, 0, 25), "-")}-${local.target_group_keys[each.key]}"
   vpc_id               = var.vpc_id
@@ -49,6 +53,8 @@ moved {
 # Clients come by the first rule; by the second a release is tried before they see it. A release has
 # ECS turn both, so where they forward to is not put back here.
 resource "aws_lb_listener_rule" "this" {
+  count = local.has_clients ? 1 : 0
+
   listener_arn = var.listener_arn
   priority     = var.priority
 
@@ -81,6 +87,8 @@ resource "aws_lb_listener_rule" "this" {
 }
 
 resource "aws_lb_listener_rule" "trial" {
+  count = local.has_clients ? 1 : 0
+
   listener_arn = var.trial_listener_arn
   priority     = var.priority
 
@@ -112,6 +120,17 @@ resource "aws_lb_listener_rule" "trial" {
   }
 }
 
+locals {
+  # The task itself runs it; as often as the load balancer would ask, if that is seldom enough.
+  own_check = { for key in ["healthCheck"] : key => {
+    command     = var.health_command
+    interval    = 10
+    timeout     = 5
+    retries     = 3
+    startPeriod = min(var.health_grace_seconds, 300)
+  } if length(var.health_command) > 0 }
+}
+
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/${var.prefix}/${var.name}"
   retention_in_days = var.log_retention_days
@@ -141,7 +160,7 @@ resource "aws_ecs_task_definition" "template" {
     name = "tmp"
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode([merge(local.own_check, {
     name        = var.name
     image       = "${var.repository_url}:unreleased"
     essential   = true
@@ -153,9 +172,9 @@ resource "aws_ecs_task_definition" "template" {
     readonlyRootFilesystem = true
     mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
 
-    portMappings = [{
-      containerPort = var.port
-      hostPort      = var.port
+    portMappings = [for port in var.port[*] : {
+      containerPort = port
+      hostPort      = port
       protocol      = "tcp"
     }]
 
@@ -167,7 +186,7 @@ resource "aws_ecs_task_definition" "template" {
         awslogs-stream-prefix = "task"
       }
     }
-  }])
+  })])
 
   tags = var.tags
 }
@@ -193,7 +212,7 @@ resource "aws_ecs_service" "this" {
 
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
-  health_check_grace_period_seconds  = var.health_grace_seconds
+  health_check_grace_period_seconds  = local.has_clients ? var.health_grace_seconds : null # else refused by ECS
   wait_for_steady_state              = false
 
   deployment_circuit_breaker {
@@ -207,10 +226,14 @@ resource "aws_ecs_service" "this" {
     assign_public_ip = false
   }
 
-  load_balancer {
-    target_group_arn = aws_lb_target_group.this["blue"].arn
-    container_name   = var.name
-    container_port   = var.port
+  dynamic "load_balancer" {
+    for_each = local.has_clients ? ["blue"] : []
+
+    content {
+      target_group_arn = aws_lb_target_group.this[load_balancer.value].arn
+      container_name   = var.name
+      container_port   = var.port
+    }
   }
 
   enable_ecs_managed_tags = true

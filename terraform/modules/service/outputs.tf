@@ -24,36 +24,36 @@ output "log_group_name" {
 }
 
 output "target_group_arn" {
-  description = "First of the two target groups of the tasks; which one serves is a matter of the releases."
-  value       = aws_lb_target_group.this["blue"].arn
+  description = "First of the two target groups of the tasks; which one serves is a matter of the releases; null without clients, as all that follows."
+  value       = one([for key, group in aws_lb_target_group.this : group.arn if key == "blue"])
 }
 
 output "target_group_arn_suffix" {
   description = "That group as its metrics name it."
-  value       = aws_lb_target_group.this["blue"].arn_suffix
+  value       = one([for key, group in aws_lb_target_group.this : group.arn_suffix if key == "blue"])
 }
 
 output "alternate_target_group_arn" {
   description = "Second of the two target groups of the tasks."
-  value       = aws_lb_target_group.this["green"].arn
+  value       = one([for key, group in aws_lb_target_group.this : group.arn if key == "green"])
 }
 
 output "alternate_target_group_arn_suffix" {
   description = "That group as its metrics name it."
-  value       = aws_lb_target_group.this["green"].arn_suffix
+  value       = one([for key, group in aws_lb_target_group.this : group.arn_suffix if key == "green"])
 }
 
 output "client_rule_arn" {
   description = "Listener rule by which clients come."
-  value       = aws_lb_listener_rule.this.arn
+  value       = one(aws_lb_listener_rule.this[*].arn)
 }
 
 output "trial_rule_arn" {
   description = "Listener rule by which a release is tried before clients see it."
-  value       = aws_lb_listener_rule.trial.arn
+  value       = one(aws_lb_listener_rule.trial[*].arn)
 }
 
 output "delivery_role_arn" {
   description = "Role by which ECS turns clients, and asks a release's hooks."
-  value       = aws_iam_role.delivery.arn
+  value       = one(aws_iam_role.delivery[*].arn)
 }

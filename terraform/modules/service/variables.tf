@@ -110,13 +110,14 @@ variable "database_identifier" {
 }
 
 variable "path_patterns" {
-  description = "Paths that the load balancer sends to the workload, such as /api/orders/*."
+  description = "Paths that the load balancer sends to the workload, such as /api/orders/*; none for a workload without clients."
   type        = list(string)
+  default     = []
   nullable    = false
 
   validation {
-    condition     = length(var.path_patterns) >= 1 && length(var.path_patterns) <= 5
-    error_message = "path_patterns of ${var.name} has ${length(var.path_patterns)} entries, but a listener rule takes 1 to 5: leave that many, or join several with a wildcard."
+    condition     = length(var.path_patterns) <= 5
+    error_message = "path_patterns of ${var.name} has ${length(var.path_patterns)} entries, but a listener rule takes up to 5: leave that many, or join several with a wildcard."
   }
 
   validation {
@@ -126,35 +127,76 @@ variable "path_patterns" {
 }
 
 variable "priority" {
-  description = "Order among the listener's rules; the lowest number is tried first."
+  description = "Order among the listener's rules; the lowest number is tried first. Null without path_patterns."
   type        = number
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.priority >= 1 && var.priority <= 50000 && floor(var.priority) == var.priority
-    error_message = "priority of ${var.name} is ${var.priority}, but a listener takes whole numbers from 1 to 50000: choose one that no other workload has."
+    condition     = try(var.priority >= 1 && var.priority <= 50000 && floor(var.priority) == var.priority, var.priority == null)
+    error_message = "priority of ${var.name} is ${jsonencode(var.priority)}, but a listener takes whole numbers from 1 to 50000: choose one that no other workload has."
   }
 }
 
 variable "port" {
-  description = "Port on which the container listens."
+  description = "Port on which the container listens; null for none."
   type        = number
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.port >= 1 && var.port <= 65535 && floor(var.port) == var.port
-    error_message = "port of ${var.name} is ${var.port}, which is not a TCP port: give a whole number from 1 to 65535."
+    condition     = try(var.port >= 1 && var.port <= 65535 && floor(var.port) == var.port, var.port == null)
+    error_message = "port of ${var.name} is ${jsonencode(var.port)}, which is not a TCP port: give a whole number from 1 to 65535."
   }
 }
 
 variable "health_path" {
-  description = "Path that answers 200 while the workload can serve."
+  description = "Path that answers 200 while the workload can serve; the load balancer asks for it. Null without path_patterns."
   type        = string
+  default     = null
+
+  validation {
+    condition     = try(startswith(var.health_path, "/"), var.health_path == null)
+    error_message = "health_path of ${var.name} is ${jsonencode(var.health_path)}, which is not a path: start it with /, for example /health."
+  }
+}
+
+variable "health_command" {
+  description = "Command by which the container checks itself, as ECS takes it: CMD and its words, or CMD-SHELL and a line. Needed where there are no clients; none to leave it to the load balancer."
+  type        = list(string)
+  default     = []
   nullable    = false
 
   validation {
-    condition     = startswith(var.health_path, "/")
-    error_message = "health_path of ${var.name} is \"${var.health_path}\", which is not a path: start it with /, for example /health."
+    condition     = try(contains(["CMD", "CMD-SHELL"], var.health_command[0]) && length(var.health_command) >= 2, length(var.health_command) == 0)
+    error_message = "health_command of ${var.name} is ${jsonencode(var.health_command)}, which ECS does not run: write [CMD, program, argument, …] or [CMD-SHELL, \"a line for sh\"]."
+  }
+}
+
+variable "permissions" {
+  description = "What the running code may do in AWS: actions on resources, each by its whole name. Use of the key that these are encrypted with goes with it."
+  type        = list(object({ actions = list(string), resources = list(string) }))
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue(flatten([for grant in var.permissions : [for action in grant.actions : can(regex("^[a-z0-9-]+:[A-Za-z0-9]+$", action))]])) && alltrue([for grant in var.permissions : length(grant.actions) > 0 && length(grant.resources) > 0])
+    error_message = "permissions of ${var.name} grant ${jsonencode(flatten(var.permissions[*].actions))}, of which some are not one action each: name each, such as kinesis:GetRecords, without wildcards, and at least one resource for it."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for grant in var.permissions : [for resource in grant.resources : can(regex("^arn:aws:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[^*]+(/[*])?$", resource))]]))
+    error_message = "permissions of ${var.name} are on ${jsonencode(flatten(var.permissions[*].resources))}, of which some are no ARN of one resource: give whole ARNs, with a wildcard after the last / at most."
+  }
+}
+
+variable "database_secret" {
+  description = "Let the running code read the database's master secret itself, so that it can follow a rotation."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.database_secret || var.database_identifier != null
+    error_message = "database_secret of ${var.name} is true, but it has no database: set database too, or leave it out."
   }
 }
 

@@ -1,7 +1,7 @@
 # Every alarm of the environment with its runbook. An alarm without a runbook cannot be
 # made (modules/alarm), so what is not here yet waits for somebody to write what to do.
 locals {
-  workload_alarms = merge([for name in keys(var.workloads) : {
+  served_alarms = merge([for name in local.served : {
     "${name}-5xx" = {
       summary = "More than 5 % of the requests to ${name} are answered with a server error by its own tasks."
       runbook = "high-5xx"
@@ -37,21 +37,6 @@ locals {
       treat_missing_data  = "notBreaching"
     }
 
-    "${name}-cpu" = {
-      summary = "The tasks of ${name} are short of CPU, and autoscaling has not helped."
-      runbook = "high-5xx"
-      tags    = { Service = name }
-      metrics = {
-        cpu = { namespace = "AWS/ECS", name = "CPUUtilization", stat = "Average", dimensions = local.tasks[name] }
-      }
-      expression          = null
-      comparison          = "GreaterThanThreshold"
-      threshold           = 85 # above the 70 that autoscaling aims at
-      datapoints_to_alarm = 3
-      evaluation_periods  = 3
-      treat_missing_data  = "notBreaching" # no task: that is the tasks alarm's to say
-    }
-
     "${name}-tasks" = {
       summary = "${name} has fewer healthy tasks than it should have."
       runbook = "ecs-tasks-flapping"
@@ -69,6 +54,42 @@ locals {
       datapoints_to_alarm = 3
       evaluation_periods  = 5 # tasks that flap are up for a period now and then
       treat_missing_data  = "breaching"
+    }
+  }]...)
+
+  # ECS itself judges the tasks of these, by their containers' own health checks: it stops one that fails them.
+  own_alarms = merge([for name in setsubtract(keys(var.workloads), local.served) : {
+    "${name}-tasks" = {
+      summary = "${name} has fewer tasks running than it should have."
+      runbook = "ecs-tasks-flapping"
+      tags    = { Service = name }
+      metrics = {
+        desired = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
+        running = { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", stat = "Minimum", dimensions = local.tasks[name] }
+      }
+      expression          = "desired - FILL(running, 0)"
+      comparison          = "GreaterThanOrEqualToThreshold"
+      threshold           = 1
+      datapoints_to_alarm = 3
+      evaluation_periods  = 5 # tasks that flap are up for a period now and then
+      treat_missing_data  = "breaching"
+    }
+  }]...)
+
+  workload_alarms = merge(local.served_alarms, local.own_alarms, [for name in keys(var.workloads) : {
+    "${name}-cpu" = {
+      summary = "The tasks of ${name} are short of CPU, and autoscaling has not helped."
+      runbook = "high-5xx"
+      tags    = { Service = name }
+      metrics = {
+        cpu = { namespace = "AWS/ECS", name = "CPUUtilization", stat = "Average", dimensions = local.tasks[name] }
+      }
+      expression          = null
+      comparison          = "GreaterThanThreshold"
+      threshold           = 85 # above the 70 that autoscaling aims at
+      datapoints_to_alarm = 3
+      evaluation_periods  = 3
+      treat_missing_data  = "notBreaching" # no task: that is the tasks alarm's to say
     }
   }]...)
 

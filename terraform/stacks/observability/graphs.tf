@@ -1,35 +1,39 @@
 # Latency, errors and saturation: of each workload, of the database, of the cache.
 locals {
+  # What the load balancer sees.
+  served_widgets = { for name in local.served : name => [
+    {
+      title = "Latency of ${name}"
+      unit  = "seconds"
+      metrics = flatten([for stat in ["p50", "p90", "p99"] : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
+        id = "${stat}_${group}", label = "${stat} ${group}", stat = stat, namespace = "AWS/ApplicationELB", name = "TargetResponseTime", dimensions = dimensions
+      }]])
+      limits = { alarm = local.alarms["${name}-latency"].threshold }
+    },
+    {
+      title       = "Errors of ${name}"
+      unit        = "percent of requests"
+      expressions = { share = local.alarms["${name}-5xx"].expression }
+      limits      = { alarm = local.alarms["${name}-5xx"].threshold }
+      metrics = [
+        { id = "errors", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.target[name], visible = false },
+        { id = "requests", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.target[name], visible = false },
+        { id = "errors_alternate", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.alternate[name], visible = false },
+        { id = "requests_alternate", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.alternate[name], visible = false },
+      ]
+    },
+    {
+      title = "Requests to ${name}"
+      unit  = "per minute"
+      metrics = flatten([for id, metric in { all = "RequestCount", e4xx = "HTTPCode_Target_4XX_Count", e5xx = "HTTPCode_Target_5XX_Count", refused = "TargetConnectionErrorCount" } : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
+        id = "${id}_${group}", label = "${metric} ${group}", stat = "Sum", namespace = "AWS/ApplicationELB", name = metric, dimensions = dimensions
+      }]])
+    },
+  ] }
+
   workload_sections = [for name in keys(var.workloads) : {
     title = name
-    widgets = [
-      {
-        title = "Latency of ${name}"
-        unit  = "seconds"
-        metrics = flatten([for stat in ["p50", "p90", "p99"] : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
-          id = "${stat}_${group}", label = "${stat} ${group}", stat = stat, namespace = "AWS/ApplicationELB", name = "TargetResponseTime", dimensions = dimensions
-        }]])
-        limits = { alarm = local.alarms["${name}-latency"].threshold }
-      },
-      {
-        title       = "Errors of ${name}"
-        unit        = "percent of requests"
-        expressions = { share = local.alarms["${name}-5xx"].expression }
-        limits      = { alarm = local.alarms["${name}-5xx"].threshold }
-        metrics = [
-          { id = "errors", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.target[name], visible = false },
-          { id = "requests", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.target[name], visible = false },
-          { id = "errors_alternate", label = "5xx", stat = "Sum", namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.alternate[name], visible = false },
-          { id = "requests_alternate", label = "requests", stat = "Sum", namespace = "AWS/ApplicationELB", name = "RequestCount", dimensions = local.alternate[name], visible = false },
-        ]
-      },
-      {
-        title = "Requests to ${name}"
-        unit  = "per minute"
-        metrics = flatten([for id, metric in { all = "RequestCount", e4xx = "HTTPCode_Target_4XX_Count", e5xx = "HTTPCode_Target_5XX_Count", refused = "TargetConnectionErrorCount" } : [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
-          id = "${id}_${group}", label = "${metric} ${group}", stat = "Sum", namespace = "AWS/ApplicationELB", name = metric, dimensions = dimensions
-        }]])
-      },
+    widgets = concat(lookup(local.served_widgets, name, []), [
       {
         title = "Saturation of ${name}"
         unit  = "percent"
@@ -45,12 +49,12 @@ locals {
           [for id, metric in { desired = "DesiredTaskCount", running = "RunningTaskCount", pending = "PendingTaskCount" } : {
             id                         = id, label = id, stat = "Maximum", namespace = "ECS/ContainerInsights", name = metric, dimensions = local.tasks[name]
           }],
-          [for group, dimensions in { blue = local.target[name], green = local.alternate[name] } : {
-            id                             = "healthy_${group}", label = "healthy ${group}", stat = "Minimum", namespace = "AWS/ApplicationELB", name = "HealthyHostCount", dimensions = dimensions
+          [for group, dimensions in { for key, known in { blue = local.target, green = local.alternate } : key => known[name] if contains(keys(known), name) } : {
+            id = "healthy_${group}", label = "healthy ${group}", stat = "Minimum", namespace = "AWS/ApplicationELB", name = "HealthyHostCount", dimensions = dimensions
           }],
         )
       },
-    ]
+    ])
   }]
 
   database_section = {

@@ -34,7 +34,7 @@ module "alarm" {
 # One alarm per workload that says "clients notice", whatever the reason.
 module "impaired" {
   source   = "../../modules/composite_alarm"
-  for_each = var.workloads
+  for_each = local.served
 
   name      = "${local.name}-${each.key}-impaired"
   summary   = "${each.key} fails requests, or runs on fewer tasks than it should."

@@ -29,11 +29,11 @@ variable "cluster_name" {
 }
 
 variable "workloads" {
-  description = "Workloads by name, as the platform stack puts them out."
+  description = "Workloads by name, as the platform stack puts them out; without target groups those without clients."
   type = map(object({
     service_name                      = string
-    target_group_arn_suffix           = string
-    alternate_target_group_arn_suffix = string
+    target_group_arn_suffix           = optional(string)
+    alternate_target_group_arn_suffix = optional(string)
   }))
   nullable = false
 }

@@ -18,7 +18,7 @@ module "load_balancer" {
   subnet_ids                 = var.public_subnet_ids
   security_group_id          = var.security_group_ids.load_balancer
   workload_security_group_id = var.security_group_ids.workload
-  workload_ports             = [for workload in var.workloads : workload.port]
+  workload_ports             = [for workload in var.workloads : workload.port if length(workload.path_patterns) > 0]
   certificate_arn            = var.certificate_arn
   hostname                   = var.hostname
   allow_http                 = var.allow_http
@@ -105,11 +105,14 @@ module "service" {
   # The data stack is applied at the same time as this one, so its database is
   # known here by the name it has in every environment.
   database_identifier = each.value.database ? local.name : null
+  database_secret     = each.value.database_secret
+  permissions         = each.value.permissions
 
   path_patterns        = each.value.path_patterns
   priority             = each.value.priority
   port                 = each.value.port
   health_path          = each.value.health_path
+  health_command       = each.value.health_command
   health_grace_seconds = each.value.health_grace_seconds
   cpu                  = each.value.cpu
   memory               = each.value.memory

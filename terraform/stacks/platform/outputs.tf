@@ -29,7 +29,7 @@ output "cluster_name" {
 }
 
 output "workloads" {
-  description = "What a release of each workload needs to know."
+  description = "What a release of each workload needs to know; what leads clients to it is null where it has none."
   value = {
     for name, service in module.service : name => {
       repository_url                    = module.registry[name].url

@@ -105,18 +105,21 @@ variable "trial_cidrs" {
 variable "workloads" {
   description = <<-EOT
     Workloads by name.
-    path_patterns: paths of the load balancer that belong to it, and priority: the order in which they are tried.
-    port, health_path: where the container listens and answers 200. cpu, memory: size of a task in Fargate's steps.
+    path_patterns: paths of the load balancer that belong to it, and priority: the order in which they are tried; neither for a workload without clients.
+    port, health_path: where the container listens and answers 200. health_command: how it checks itself, which one without clients needs.
+    cpu, memory: size of a task in Fargate's steps. permissions: what the running code may do in AWS (actions, resources).
     min_count, max_count: between which autoscaling moves; desired_count: tasks of the first release, between those.
     stop_timeout, health_grace_seconds: seconds from SIGTERM to SIGKILL, and after a start without health checks counting.
-    spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret.
+    spot: run all tasks but one on Fargate Spot. database: let its tasks be given the database's master secret; database_secret: let the running code read it again.
     burst: step scaling (cpu, add_percent). schedules: limits by the clock (schedule, timezone, min_count, max_count).
   EOT
   type = map(object({
-    path_patterns        = list(string)
-    priority             = number
-    port                 = number
-    health_path          = string
+    path_patterns        = optional(list(string), [])
+    priority             = optional(number)
+    port                 = optional(number)
+    health_path          = optional(string)
+    health_command       = optional(list(string), [])
+    permissions          = optional(list(object({ actions = list(string), resources = list(string) })), [])
     cpu                  = optional(number, 256)
     memory               = optional(number, 512)
     min_count            = optional(number, 2)
@@ -126,19 +129,30 @@ variable "workloads" {
     health_grace_seconds = optional(number, 30)
     spot                 = optional(bool, false)
     database             = optional(bool, false)
+    database_secret      = optional(bool, false)
     burst                = optional(object({ cpu = number, add_percent = number }))
     schedules            = optional(map(object({ schedule = string, timezone = optional(string, "UTC"), min_count = number, max_count = number })), {})
   }))
   nullable = false
 
   validation {
-    condition     = length(distinct([for workload in var.workloads : workload.priority])) == length(var.workloads)
+    condition     = length(distinct([for workload in var.workloads : workload.priority if workload.priority != null])) == length([for workload in var.workloads : workload if workload.priority != null])
     error_message = "workloads have the priorities ${jsonencode({ for name, workload in var.workloads : name => workload.priority })}, of which some are the same, so the load balancer could not order them: give each workload a number of its own."
   }
 
   validation {
     condition     = length(distinct(flatten([for workload in var.workloads : workload.path_patterns]))) == length(flatten([for workload in var.workloads : workload.path_patterns]))
     error_message = "workloads have the path_patterns ${jsonencode({ for name, workload in var.workloads : name => workload.path_patterns })}, of which some are the same, so the later rule would never match: give each path to one workload."
+  }
+
+  validation {
+    condition     = alltrue([for workload in var.workloads : length(workload.path_patterns) + length(workload.health_command) > 0])
+    error_message = "workloads has ${join(" and ", [for name, workload in var.workloads : name if length(workload.path_patterns) + length(workload.health_command) == 0])} with neither path_patterns nor health_command, so nobody would notice a task that hangs: give the paths of its clients, or, where it has none, the command by which its container checks itself."
+  }
+
+  validation {
+    condition     = alltrue([for workload in var.workloads : length(workload.path_patterns) == 0 || alltrue([for given in [workload.priority, workload.port, workload.health_path] : given != null])])
+    error_message = "workloads has ${join(" and ", [for name, workload in var.workloads : name if length(workload.path_patterns) > 0 && anytrue([for given in [workload.priority, workload.port, workload.health_path] : given == null])])} with path_patterns, but without all that a load balancer needs for them: give priority, port and health_path too."
   }
 
   validation {

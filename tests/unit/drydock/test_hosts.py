@@ -10,9 +10,9 @@ from moto import mock_aws
 
 from drydock import disks, images
 from drydock.controllers.hosts import metadata
-from drydock.controllers.network import router
 from drydock.moto import fleets, instances, patches
 from drydock.moto.autoscaling import Target
+from drydock.network import router
 
 REGION = "us-east-1"
 TTL, TOKEN = "X-aws-ec2-metadata-token-ttl-seconds", "X-aws-ec2-metadata-token"

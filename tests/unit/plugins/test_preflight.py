@@ -112,6 +112,18 @@ def test_a_missing_field_is_named_with_file_and_host(project: Path, field: str) 
     assert f"hello has no workload.{field}" in problem
 
 
+def test_a_workload_that_checks_itself_needs_no_clients(project: Path) -> None:
+    checked = {"context", "desired_count", "min_count", "max_count"}
+    alone = {key: value for key, value in WORKLOAD.items() if key in checked}
+    consumers = {name: {**alone, "health_command": ["CMD", "true"]} for name in ("a", "b")}
+    assert preflight.check_workloads(consumers, {}, project) == []
+    # With paths it has clients, and without a command nobody would check it.
+    served = {"a": {**consumers["a"], "path_patterns": ["/*"]}, "b": alone}
+    problems = preflight.check_workloads(served, {}, project)
+    assert any("a has no workload.health_path" in problem for problem in problems)
+    assert any("health_command" in problem and "b has no" in problem for problem in problems)
+
+
 def test_a_context_without_dockerfile_and_twin_priorities_are_refused(project: Path) -> None:
     twins = {"a": WORKLOAD, "b": {**WORKLOAD, "context": "apps/none", "port": "8080"}}
     problems = preflight.check_workloads(twins, {}, project)

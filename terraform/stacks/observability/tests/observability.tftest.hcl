@@ -41,6 +41,33 @@ run "every_alarm_has_its_runbook" {
   }
 }
 
+run "a_workload_without_clients_is_watched_as_ecs_sees_it" {
+  variables {
+    workloads = {
+      consumer    = { service_name = "consumer" }
+      trading_api = { service_name = "trading_api", target_group_arn_suffix = "targetgroup/trading/1", alternate_target_group_arn_suffix = "targetgroup/trading/2" }
+    }
+  }
+
+  assert {
+    condition     = { for name, runbook in output.alarms : name => runbook if startswith(name, "drydock-dev-consumer-") } == { drydock-dev-consumer-cpu = "high-5xx", drydock-dev-consumer-tasks = "ecs-tasks-flapping" }
+    error_message = "where nobody is answered there is nothing to alarm of answers"
+  }
+
+  assert {
+    condition     = sort(keys(local.alarms["consumer-tasks"].metrics)) == sort(["desired", "running"])
+    error_message = "its tasks are counted by ECS"
+  }
+
+  assert {
+    condition = { for section in local.workload_sections : section.title => [for widget in section.widgets : split(" ", widget.title)[0]] } == {
+      consumer    = ["Saturation", "Tasks"]
+      trading_api = ["Latency", "Errors", "Requests", "Saturation", "Tasks"]
+    }
+    error_message = "the dashboard shows of each what there is to see"
+  }
+}
+
 run "the_cache_of_rpc_has_an_alarm_on_its_nodes" {
   variables {
     workloads = {

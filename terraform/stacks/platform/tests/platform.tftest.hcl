@@ -86,6 +86,43 @@ run "the_first_count_lies_within_the_limits" {
   expect_failures = [var.workloads]
 }
 
+run "workloads_without_clients_need_no_place_at_the_load_balancer" {
+  command = plan
+
+  variables {
+    workloads = {
+      hello    = { path_patterns = ["/*"], priority = 1000, port = 8080, health_path = "/health" }
+      consumer = { port = 9090, health_command = ["CMD", "true"] }
+      listener = { health_command = ["CMD", "true"] }
+    }
+  }
+
+  assert {
+    condition     = [for name in ["consumer", "listener"] : output.workloads[name].target_group_arn] == [null, null] && toset(keys(output.workloads)) == toset(["hello", "consumer", "listener"])
+    error_message = "a release must be told which workloads have no clients"
+  }
+}
+
+run "a_workload_that_nobody_checks_is_refused" {
+  command = plan
+
+  variables {
+    workloads = { consumer = { port = 8080 } }
+  }
+
+  expect_failures = [var.workloads]
+}
+
+run "paths_need_a_place_at_the_load_balancer" {
+  command = plan
+
+  variables {
+    workloads = { hello = { path_patterns = ["/*"], health_command = ["CMD", "true"] } }
+  }
+
+  expect_failures = [var.workloads]
+}
+
 run "workloads_must_not_claim_the_same" {
   command = plan
 

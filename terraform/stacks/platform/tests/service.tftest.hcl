@@ -19,17 +19,17 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target = aws_iam_role.delivery
+    target = aws_iam_role.delivery[0]
     values = { arn = "arn:aws:iam::123456789012:role/delivery" }
   }
 
   override_resource {
-    target = aws_lb_listener_rule.this
+    target = aws_lb_listener_rule.this[0]
     values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/1/1" }
   }
 
   override_resource {
-    target = aws_lb_listener_rule.trial
+    target = aws_lb_listener_rule.trial[0]
     values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/drydock-dev/1/2/1" }
   }
 
@@ -264,7 +264,7 @@ run "releases_can_take_turns" {
   }
 
   assert {
-    condition     = [aws_lb_listener_rule.this.listener_arn, aws_lb_listener_rule.trial.listener_arn] == [var.listener_arn, var.trial_listener_arn]
+    condition     = [aws_lb_listener_rule.this[0].listener_arn, aws_lb_listener_rule.trial[0].listener_arn] == [var.listener_arn, var.trial_listener_arn]
     error_message = "clients and trials must come by listeners of their own"
   }
 
@@ -274,19 +274,19 @@ run "releases_can_take_turns" {
   }
 
   assert {
-    condition     = alltrue([for rule in [aws_lb_listener_rule.this, aws_lb_listener_rule.trial] : sort([for group in rule.action[0].forward[0].target_group : group.weight]) == tolist(["0", "100"])])
+    condition     = alltrue([for rule in [aws_lb_listener_rule.this[0], aws_lb_listener_rule.trial[0]] : sort([for group in rule.action[0].forward[0].target_group : group.weight]) == tolist(["0", "100"])])
     error_message = "both groups must be the rules' from the start, or the idle one's targets would not be checked"
   }
 
   assert {
     condition = [
-      for statement in jsondecode(aws_iam_role_policy.delivery.policy).Statement : statement.Sid if contains(statement.Resource, "*")
+      for statement in jsondecode(aws_iam_role_policy.delivery[0].policy).Statement : statement.Sid if contains(statement.Resource, "*")
     ] == ["LookAround"]
     error_message = "only actions that know no resource may be granted on *"
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.delivery.assume_role_policy).Statement[0].Principal.Service == "ecs.amazonaws.com" && jsondecode(aws_iam_role_policy.delivery.policy).Statement[0].Resource == [output.client_rule_arn, output.trial_rule_arn]
+    condition     = jsondecode(aws_iam_role.delivery[0].assume_role_policy).Statement[0].Principal.Service == "ecs.amazonaws.com" && jsondecode(aws_iam_role_policy.delivery[0].policy).Statement[0].Resource == [output.client_rule_arn, output.trial_rule_arn]
     error_message = "ECS alone may turn the clients, and by these two rules"
   }
 
@@ -294,6 +294,86 @@ run "releases_can_take_turns" {
     condition     = output.service_name == "trading_api" && output.target_group_arn != null && output.alternate_target_group_arn != null && output.delivery_role_arn == "arn:aws:iam::123456789012:role/delivery"
     error_message = "a release must find service, groups, rules and role"
   }
+}
+
+run "a_workload_without_clients_checks_itself" {
+  # Its own state: where a service's clients are led is ignored once it stands.
+  state_key = "without_clients"
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    name           = "consumer"
+    path_patterns  = []
+    priority       = null
+    health_path    = null
+    health_command = ["CMD", "python", "/srv/consumer/healthcheck.py"]
+    permissions = [
+      { actions = ["kinesis:GetRecords"], resources = ["arn:aws:kinesis:us-east-1:123456789012:stream/drydock-dev-events"] },
+      { actions = ["sqs:SendMessage"], resources = ["arn:aws:sqs:us-east-1:123456789012:drydock-dev-events-retry-dead"] },
+    ]
+    database_secret = true
+  }
+
+  assert {
+    condition     = length(aws_lb_target_group.this) + length(aws_lb_listener_rule.this) + length(aws_lb_listener_rule.trial) + length(aws_iam_role.delivery) == 0 && length(aws_ecs_service.this.load_balancer) == 0
+    error_message = "nothing may lead clients to a workload that has none"
+  }
+
+  assert {
+    condition     = output.target_group_arn == null && output.alternate_target_group_arn_suffix == null && output.client_rule_arn == null && output.delivery_role_arn == null
+    error_message = "what looks for its target group must be told that there is none"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.template.container_definitions)[0].healthCheck.command == ["CMD", "python", "/srv/consumer/healthcheck.py"] && aws_ecs_service.this.health_check_grace_period_seconds == null
+    error_message = "its container must check itself; ECS takes a grace period only with a load balancer"
+  }
+
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.task[0].policy).Statement : statement.Sid => statement.Action } == {
+      Granted1           = ["kinesis:GetRecords"]
+      Granted2           = ["sqs:SendMessage"]
+      ReadDatabaseSecret = ["secretsmanager:GetSecretValue"]
+      UseTheirKey        = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    error_message = "the running code may do what it is granted, and use the key of that"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.task[0].policy).Statement : statement.Condition.StringEquals["kms:ViaService"] if statement.Sid == "UseTheirKey"
+    ])) == toset(["kinesis.us-east-1.amazonaws.com", "secretsmanager.us-east-1.amazonaws.com", "sqs.us-east-1.amazonaws.com"])
+    error_message = "the key may be used through the granted services alone"
+  }
+}
+
+run "a_workload_that_is_granted_nothing_may_do_nothing" {
+  module {
+    source = "../../modules/service"
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.task) == 0 && !can(jsondecode(aws_ecs_task_definition.template.container_definitions)[0].healthCheck)
+    error_message = "without permissions the task's role must be empty, and with clients the load balancer checks"
+  }
+}
+
+run "a_secret_needs_its_database" {
+  command = plan
+
+  module {
+    source = "../../modules/service"
+  }
+
+  variables {
+    database_identifier = null
+    database_secret     = true
+  }
+
+  expect_failures = [var.database_secret]
 }
 
 run "no_task_at_all_is_refused" {
@@ -333,6 +413,8 @@ run "wrong_inputs_are_refused" {
 
   variables {
     path_patterns        = ["api/trading"]
+    health_command       = ["python", "check.py"]
+    permissions          = [{ actions = ["kinesis:*"], resources = ["*"] }]
     priority             = 0
     port                 = 80800
     health_path          = "health"
@@ -346,6 +428,8 @@ run "wrong_inputs_are_refused" {
 
   expect_failures = [
     var.path_patterns,
+    var.health_command,
+    var.permissions,
     var.priority,
     var.port,
     var.health_path,
