@@ -124,6 +124,7 @@ def rehearse(
     says: tuple[str, ...],
     mending: float,
     shows: tuple[str, ...] = (),
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Rehearsal:
     """Fault → red, and stays so → ``--check`` changes nothing → runbook → green → nothing to do.
 
@@ -138,6 +139,8 @@ def rehearse(
         mending: seconds that a run may take beyond its rehearsal until the alarm is green. The
             alarm is left red for twice the sum, so that a busy machine gets longer for both; it
             must turn out to be at least twice the recovery time, which is known only afterwards.
+        meanwhile: what is done while the alarm is red and must not make it green, before the
+            rehearsal; its time counts as red.
     """
     path = f"runbooks/{runbook}"
     assert platform.alarm(alarm) != "ALARM", f"{alarm} is red before the fault"
@@ -147,6 +150,7 @@ def rehearse(
     red = time.monotonic()
     print(f"{runbook}: {alarm} red {red - broken:.1f} s after the fault", flush=True)
 
+    meanwhile()
     mark = platform.mark()
     begun = time.monotonic()
     check = play(path, *arguments, "--check")

@@ -1,0 +1,87 @@
+"""Around each request: its ids, its one log line, its last-resort error, its place in a drain."""
+
+import re
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from market_data import logs
+from market_data.errors import refusal
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+# What an Application Load Balancer adds; the same 128 bits in X-Ray's spelling.
+_AMAZON_TRACE = re.compile(r"(?:.*;)?\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;.*)?")
+
+
+@dataclass
+class Lifecycle:
+    """Where the process stands between start and stop."""
+
+    draining: bool = False
+
+
+def trace_id(headers: Headers) -> str:
+    """The trace that a request belongs to, as 32 hex digits; a new one if it names none."""
+    if found := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
+        return found[1]
+    if found := _AMAZON_TRACE.fullmatch(headers.get("x-amzn-trace-id", "")):
+        return found[1] + found[2]
+    return secrets.token_hex(16)
+
+
+class RequestFrame:
+    """ASGI middleware; plain, because Starlette's own base class halves the throughput."""
+
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+        self._log = logs.get()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin = time.perf_counter()
+        headers = Headers(scope=scope)
+        request_id = headers.get("x-request-id", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = str(uuid.uuid4())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id(headers))
+        status = 0
+
+        async def send_with_ids(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-Id"] = request_id
+                if self._lifecycle.draining:
+                    # Else the load balancer would reuse a connection that is about to close.
+                    answer["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_ids)
+        except Exception:
+            self._log.exception("unhandled_error")
+            if status == 0:
+                answer = refusal(
+                    500, "internal", "This is our fault. Report it with the request id."
+                )
+                await answer(scope, receive, send_with_ids)
+        finally:
+            quiet = scope["path"].endswith(("/health", "/ready")) and status == 200
+            (self._log.debug if quiet else self._log.info)(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((time.perf_counter() - begin) * 1000, 2),
+            )
