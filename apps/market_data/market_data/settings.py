@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     def _one_pool_each(cls, value: dict[str, Pool]) -> dict[str, Pool]:
         symbols = [pool.symbol for pool in value.values()]
         if twice := sorted({one for one in symbols if symbols.count(one) > 1}):
-            raise ValueError(f"{', '.join(twice)} has two pools, whose prices would alternate")
+            raise ValueError(f"two pools are of {', '.join(twice)}, so its price would alternate")
         return value
 
     @field_validator("log_level", mode="before")
