@@ -47,8 +47,8 @@ def test_consumers_that_do_no_work_are_replaced(platform: Platform, events: Even
 
 
 def test_a_database_that_takes_nothing_is_handed_over(platform: Platform, events: Events) -> None:
-    """New tasks would take no more: the runbook says who can mend it, and touches nothing."""
-    platform.fault("slow", "database", "--delay", "15s")
+    """Where every task fails at it, the runbook says who can mend it, and touches nothing."""
+    platform.fault("partition", "consumer", "--all", "--from", "database")
     events.publish(5)
     wait_for(lambda: platform.alarm(ALARM) == "ALARM", 90, "events wait")
     mark = platform.mark()
