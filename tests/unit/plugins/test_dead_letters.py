@@ -13,7 +13,10 @@ from ansible_collections.drydock.ops.plugins.module_utils.dead_letters import (
     sentences,
 )
 from ansible_collections.drydock.ops.plugins.module_utils.ecs import DeploymentFailed
-from ansible_collections.drydock.ops.plugins.modules import dead_letter_redrive
+from ansible_collections.drydock.ops.plugins.modules import (
+    dead_letter_diagnosis,
+    dead_letter_redrive,
+)
 
 COMMAND = "ansible-playbook -i inventories/dev"
 SWAP = Reason("unknown type 'swap': EVENT_TYPES has logs, slot", 30, newest=400)
@@ -137,3 +140,81 @@ def test_a_rehearsal_runs_no_task() -> None:
     assert found["changed"] and "30" in found["diff"]["before"]
     assert runs.words == []
     assert not redrive(Runs(0), Steps())["changed"]
+
+
+def test_what_is_seen_of_queue_table_and_release(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs, sqs = aws("ecs"), aws("sqs")
+    queue = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=queue, MessageBody=str(number))
+    ecs.create_cluster(clusterName="c")
+    container = {"name": "consumer", "image": "i", "memory": 512,
+                 "environment": [{"name": "EVENT_TYPES", "value": "logs, slot"}]}  # fmt: skip
+    ecs.register_task_definition(family="consumer", containerDefinitions=[container])
+    ecs.create_service(cluster="c", serviceName="s", taskDefinition="consumer", desiredCount=1)
+    asked = []
+    monkeypatch.setattr(
+        dead_letter_diagnosis, "reasons", lambda want, since: asked.append(since) or [SWAP]
+    )
+    want = {"cluster": "c", "service": "s", "container": "consumer", "queue_url": queue}
+    seen = dead_letter_diagnosis.observe(want, aws)
+    assert (seen.waiting, seen.held, seen.revision) == (3, 0, "consumer:1")
+    assert seen.types == {"logs", "slot"}
+    assert seen.reasons == [SWAP]
+    assert asked and asked[0] > 0
+
+
+class Ecs:
+    """RunTask, played: the task is there, ends, and has told its log."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        self.code, self.lines, self.asked = code, list(lines), {}
+        self.ecs = self.service = self
+
+    def describe(self) -> dict[str, Any]:
+        return {"taskDefinition": "arn/consumer:8", "networkConfiguration": {"subnets": ["s"]},
+                "launchType": "FARGATE"}  # fmt: skip
+
+    def run_task(self, **asked: Any) -> dict[str, Any]:
+        self.asked = asked
+        task = {"taskArn": "arn/t1", "lastStatus": "PENDING", "containers": [{}]}
+        return {"tasks": [task], "failures": []}
+
+    def describe_tasks(self, **_: Any) -> dict[str, Any]:
+        ended = {"taskArn": "arn/t1", "lastStatus": "STOPPED", "stoppedReason": "it ended",
+                 "containers": [{"exitCode": self.code}]}  # fmt: skip
+        return {"tasks": [ended]}
+
+    def log(self, *_: Any, **__: Any) -> list[str]:
+        return self.lines
+
+
+WANT = {"cluster": "c", "service": "s", "container": "consumer", "instead_of": "consumer:8",
+        "queue_url": "q", "wait_timeout": 60}  # fmt: skip
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter_redrive, "POLL_SECONDS", 0)
+
+
+def test_a_task_redrives_where_the_service_runs(quick: None) -> None:
+    told = '{"applied": 2, "known": 0, "refused": 1, "reasons": {"x": 1}}'
+    ecs = Ecs(1, "no JSON", '{"event": "redriven"}', told, "[]")
+    one = dead_letter_redrive.Redrive(ecs, WANT, None)
+    assert one.run("--limit", "5")["applied"] == 2
+    (override,) = ecs.asked["overrides"]["containerOverrides"]
+    assert override["command"] == ["python", "-m", "consumer.redrive", "--limit", "5"]
+    assert ecs.asked["networkConfiguration"] == {"subnets": ["s"]}
+    assert ecs.asked["launchType"] == "FARGATE"
+
+
+def test_a_task_that_fails_is_told(quick: None) -> None:
+    one = dead_letter_redrive.Redrive(Ecs(69, "{}"), WANT, None)
+    with pytest.raises(DeploymentFailed, match=r"t1 that was to redrive ended with 69 \(it ended"):
+        one.run()
+
+
+def test_another_release_than_the_decision_s_is_refused() -> None:
+    with pytest.raises(DeploymentFailed, match=r"runs consumer:8 by now.*made on consumer:7"):
+        dead_letter_redrive.Redrive(Ecs(0), {**WANT, "instead_of": "consumer:7"}, None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible_collections.drydock.ops.plugins.module_utils.ecs import Service
 from ansible_collections.drydock.ops.plugins.module_utils.event_lag import (
     Lag,
     Shard,
@@ -186,3 +188,40 @@ def test_the_figures_are_of_now(aws: Any) -> None:
     found = event_lag_diagnosis.Figures(aws("cloudwatch"), want, at).read(["s0", "s1"])
     assert found["applied"] == pytest.approx(0.5, rel=0.3)
     assert (found["s0"], found["s1"], found["incoming"], found["throttled"]) == (4000, None, 0, 0)
+
+
+def test_what_is_seen_of_leases_tasks_and_logs(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs, dynamodb = aws("ecs"), aws("dynamodb")
+    ecs.create_cluster(clusterName="c")
+    container = {"name": "consumer", "image": "i", "memory": 512,
+                 "environment": [{"name": "LEASE_SECONDS", "value": "0.1"}]}  # fmt: skip
+    ecs.register_task_definition(family="consumer", containerDefinitions=[container])
+    ecs.create_service(cluster="c", serviceName="s", taskDefinition="consumer", desiredCount=2)
+    dynamodb.create_table(
+        TableName="leases",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
+    )
+    for key, owner in (("shardId-0", "ip-10-0-1-5"), ("listener", "x")):
+        row = {"leaseKey": {"S": key}, "leaseOwner": {"S": owner}, "leaseCounter": {"N": "7"},
+               "fence": {"N": "1"}, "checkpoint": {"S": "5"}}  # fmt: skip
+        dynamodb.put_item(TableName="leases", Item=row)
+    started = datetime.fromtimestamp(time.time() - 500, UTC)
+    details = [{"name": "privateIPv4Address", "value": "10.0.1.5"}]
+    running = {"taskArn": "arn/t1", "startedAt": started, "attachments": [{"details": details}]}
+    monkeypatch.setattr(
+        event_lag_diagnosis.ServiceFacts, "log",
+        lambda *_, **__: ['{"event": "leases_unavailable"}'],
+    )  # fmt: skip
+    monkeypatch.setattr(Service, "tasks", lambda _, state: [running] if state == "RUNNING" else [])
+    want = {"cluster": "c", "service": "s", "container": "consumer", "workload": "consumer",
+            "stream": "events", "lease_table": "leases", "period": 60}  # fmt: skip
+    seen = event_lag_diagnosis.observe(want, aws)
+    assert [(one.id, one.owner, one.alive, one.moved) for one in seen.shards] == [
+        ("shardId-0", "t1", False, False)
+    ]
+    (task,) = seen.tasks
+    assert (task.id, task.unavailable, task.age > 400) == ("t1", 1, True)
+    assert (seen.desired, seen.lease_seconds, seen.revision) == (2, 0.1, "consumer:1")
+    assert decided(seen)["tasks"] == ["t1"]
