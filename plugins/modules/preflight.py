@@ -132,8 +132,8 @@ def check_connections(workloads: dict[str, Any], limit: int) -> list[str]:
         one, tasks = definition.get("connections"), definition.get("max_count")
         if not isinstance(one, int) or isinstance(one, bool) or one < 1:
             problems.append(
-                f"The workload {host} has a database, but workload.connections is {one!r}: give the "
-                "number that each of its tasks may open, and hand it to the program by "
+                f"The workload {host} has a database, but workload.connections is {one!r}: give "
+                "what each of its tasks may open, and hand it to the program by "
                 "release.environment."
             )
         elif isinstance(tasks, int):
@@ -141,8 +141,8 @@ def check_connections(workloads: dict[str, Any], limit: int) -> list[str]:
     if limit and sum(pools.values()) > OWN_SHARE * limit:
         shown = ", ".join(f"{host} {count}" for host, count in pools.items())
         problems.append(
-            f"At their max_count the workloads may open {sum(pools.values())} connections ({shown}), "
-            f"but the database takes {limit}, of which a tenth is not theirs: lower "
+            f"At max_count the workloads may open {sum(pools.values())} connections ({shown}), but "
+            f"the database takes {limit}, of which a tenth is not theirs: lower "
             "workload.connections or max_count, or raise database.max_connections."
         )
     return problems
