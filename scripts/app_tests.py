@@ -58,7 +58,7 @@ def _environment_of(app: Path) -> Path:
     return python
 
 
-def _packages_of(app: Path) -> None:
+def packages_of(app: Path) -> None:
     """The packages that the app's package-lock.json pins, installed anew when that has changed."""
     pins = app / "package-lock.json"
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
@@ -73,7 +73,7 @@ def _packages_of(app: Path) -> None:
     stamp.write_text(wanted)
 
 
-def _browser() -> str:
+def browser() -> str:
     """A Chromium for the Shop's page; Debian's is installed where there is none (half a minute)."""
     for name in ("chromium", "google-chrome", "google-chrome-stable"):
         if found := shutil.which(name):
@@ -120,7 +120,7 @@ def _tests(names: list[str]) -> list[tuple[Path, list[str]]]:
     pythons = {app: str(_environment_of(app)) for app in python if app in needed}
     for app in node:
         if app in chosen or (app.name == "order" and known["frontend"] in chosen):
-            _packages_of(app)
+            packages_of(app)
     return [
         *(
             (app, [pythons[app], "-m", "pytest", "-q", "-p", "no:cacheprovider"])
@@ -142,7 +142,7 @@ def _wait(podman: Podman, name: str, *command: str) -> None:
 def main(names: list[str]) -> int:
     """Runs the tests of the apps named, or of all; returns the first failing exit code."""
     tests = _tests(names)
-    browser = _browser() if any(app.name == "frontend" for app, _ in tests) else ""
+    chromium = browser() if any(app.name == "frontend" for app, _ in tests) else ""
     base = Settings.from_environment()
     # A home of its own, held while the tests run: whoever cleans up dead clouds leaves it be,
     # and finds it once this process is gone.
@@ -187,7 +187,7 @@ def main(names: list[str]) -> int:
                         "TEST_DATABASE_PASSWORD": password,
                         "TEST_REDIS_URL": f"redis://{address[cache]}:6379/0",
                         "TEST_PRODUCT_PYTHON": str(PROJECT / ".drydock/venvs/product/bin/python"),
-                        "TEST_CHROMIUM": browser,
+                        "TEST_CHROMIUM": chromium,
                         "TEST_EVIDENCE": str(PROJECT / ".drydock/evidence/shop"),
                     },
                     check=False,

@@ -47,6 +47,11 @@ options:
     type: dict
     default: {}
   workload_files: {description: Inventory file of each workload by host., type: dict, default: {}}
+  max_connections:
+    description: Connections that the database takes, into which what the workloads may open must
+      fit; 0 where it is not known.
+    type: int
+    default: 0
   project_dir:
     description: Folder that workload contexts are relative to.
     type: path
@@ -108,6 +113,39 @@ WORKLOAD_FIELDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 # Of these a workload that checks itself has none, and so no clients.
 CLIENT_FIELDS = ("port", "path_patterns", "priority", "health_path")
+
+
+# Of the database's connections, what is left for operators, its own upkeep and other clients.
+OWN_SHARE = 0.9
+
+
+def check_connections(workloads: dict[str, Any], limit: int) -> list[str]:
+    """Return what is wrong with the connections that all tasks together may open.
+
+    limit: the database's max_connections; 0 where the inventory does not say.
+    """
+    pools: dict[str, int] = {}
+    problems = []
+    for host, definition in workloads.items():
+        if not isinstance(definition, dict) or definition.get("database") is not True:
+            continue
+        one, tasks = definition.get("connections"), definition.get("max_count")
+        if not isinstance(one, int) or isinstance(one, bool) or one < 1:
+            problems.append(
+                f"The workload {host} has a database, but workload.connections is {one!r}: give "
+                "what each of its tasks may open, and hand it to the program by "
+                "release.environment."
+            )
+        elif isinstance(tasks, int):
+            pools[host] = one * tasks
+    if limit and sum(pools.values()) > OWN_SHARE * limit:
+        shown = ", ".join(f"{host} {count}" for host, count in pools.items())
+        problems.append(
+            f"At max_count the workloads may open {sum(pools.values())} connections ({shown}), but "
+            f"the database takes {limit}, of which a tenth is not theirs: lower "
+            "workload.connections or max_count, or raise database.max_connections."
+        )
+    return problems
 
 
 def fields_of(definition: dict[str, Any]) -> dict[str, tuple[type | tuple[type, ...], str]]:
@@ -300,6 +338,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
             "tools": {"type": "dict", "default": {}},
             "workloads": {"type": "dict", "default": {}},
             "workload_files": {"type": "dict", "default": {}},
+            "max_connections": {"type": "int", "default": 0},
             "project_dir": {"type": "path", "required": True},
         },
         supports_check_mode=True,
@@ -314,6 +353,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
         problems += check_workloads(
             want["workloads"], want["workload_files"], Path(want["project_dir"])
         )
+        problems += check_connections(want["workloads"], want["max_connections"])
     caller = ""
     if not problems:
         caller, problems = check_account(want["account_id"], want["environment"], want["region"])

@@ -46,7 +46,10 @@ def url(aws: Client, facts: dict[str, Any], workload: dict[str, Any]) -> str:
     return base if requests.get(ready, timeout=10).status_code == 404 else ready
 
 
-def test_users_are_answered(url: str) -> None:
+def test_users_are_answered(workload: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    if not workload.get("target_group_arn"):
+        pytest.skip("the workload has no clients")
+    url = request.getfixturevalue("url")
     session = requests.Session()
     answers = [session.get(url, timeout=10).status_code for _ in range(REQUESTS)]
     assert answers == [200] * REQUESTS, url
@@ -61,9 +64,23 @@ def test_one_deployment_serves_alone(service: dict[str, Any]) -> None:
     assert found == [("PRIMARY", "COMPLETED")]
 
 
+def test_every_task_without_clients_is_healthy(
+    aws: Client, facts: dict[str, Any], service: dict[str, Any], workload: dict[str, Any]
+) -> None:
+    if workload.get("target_group_arn"):
+        pytest.skip("the load balancer judges the tasks")
+    cluster = facts["outputs"]["platform"]["cluster_name"]
+    arns = aws("ecs").list_tasks(cluster=cluster, serviceName=service["serviceName"])["taskArns"]
+    tasks = aws("ecs").describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    found = [task["healthStatus"] for task in tasks]
+    assert found == ["HEALTHY"] * service["desiredCount"]
+
+
 def test_every_target_is_healthy(
     aws: Client, service: dict[str, Any], workload: dict[str, Any]
 ) -> None:
+    if not workload.get("target_group_arn"):
+        pytest.skip("the workload has no clients")
     groups = [workload["target_group_arn"], workload["alternate_target_group_arn"]]
     states = [
         one["TargetHealth"]["State"]

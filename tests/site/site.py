@@ -63,6 +63,22 @@ class Site:
         rds = self.cloud.client("rds")
         return rds.describe_db_instances(DBInstanceIdentifier="drydock-local")["DBInstances"][0]
 
+    def rows(self, query: str) -> list[str]:
+        """What the database itself answers, asked past every service: columns between ``|``."""
+        database = self.database()
+        shown = {row["id"]: row for row in self.cloud.status()["databases"]}
+        nodes = shown[database["DBInstanceIdentifier"]]["nodes"]
+        (primary,) = [node["id"] for node in nodes if node["role"] == "primary"]
+        answer = self.cloud.podman.execute(
+            self.cloud.podman.part_name("database", primary),
+            ["psql", "--host=/part", "--username=rdsadmin", "--tuples-only", "--no-align",
+             f"--command={query}", database["DBName"]],
+            user="postgres",
+        )  # fmt: skip
+        if answer.code:
+            raise AssertionError(f"{query}: {answer.stderr}")
+        return answer.stdout.split("\n")[:-1]
+
     def service(self, name: str) -> dict:
         ecs = self.cloud.client("ecs")
         return ecs.describe_services(cluster=self.cluster, services=[self.service_name(name)])[

@@ -127,3 +127,15 @@ resource "aws_vpc_security_group_ingress_rule" "to_workload" {
   from_port                    = tonumber(each.key)
   to_port                      = tonumber(each.key)
 }
+
+# Workloads ask each other by the load balancer, as everybody does. Over HTTPS they may go anywhere.
+resource "aws_vpc_security_group_egress_rule" "workload_to_http" {
+  count = local.https ? 0 : 1
+
+  security_group_id = var.workload_security_group_id
+  description       = "The load balancer, while it has no certificate"
+  cidr_ipv4         = "0.0.0.0/0" # its addresses are public ones, and change
+  ip_protocol       = "tcp"
+  from_port         = 80
+  to_port           = 80
+}

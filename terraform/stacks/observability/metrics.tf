@@ -3,7 +3,7 @@ locals {
   load_balancer = { LoadBalancer = var.load_balancer_arn_suffix }
 
   # Those that the load balancer sees; the others have no clients.
-  served = toset([for name, workload in var.workloads : name if workload.target_group_arn_suffix != null])
+  served = toset([for name, workload in var.workloads : name if workload.clients])
 
   # A workload as seen by the load balancer, and as seen by ECS.
   # The two target groups take turns, so only both together are the workload.

@@ -29,9 +29,10 @@ variable "cluster_name" {
 }
 
 variable "workloads" {
-  description = "Workloads by name, as the platform stack puts them out; without target groups those without clients."
+  description = "Workloads by name, as the platform stack puts them out; target groups have those with clients."
   type = map(object({
     service_name                      = string
+    clients                           = optional(bool, true)
     target_group_arn_suffix           = optional(string)
     alternate_target_group_arn_suffix = optional(string)
   }))

@@ -47,6 +47,7 @@ output "workloads" {
       trial_rule_arn                    = service.trial_rule_arn
       delivery_role_arn                 = service.delivery_role_arn
       database                          = var.workloads[name].database
+      clients                           = length(var.workloads[name].path_patterns) > 0 # known before anything is made
     }
   }
 }

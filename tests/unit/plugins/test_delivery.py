@@ -87,6 +87,14 @@ def test_a_rolling_service_is_left_as_it_is():
     assert delivery.changes({**ROLLING, "deploymentConfiguration": {}}, wanted("rolling"), 0) == {}
 
 
+def test_only_rolling_suits_a_service_without_clients():
+    alone = {**ROLLING, "serviceName": "consumer", "loadBalancers": []}
+    nobody = {"target_groups": [], "client_rule": None, "trial_rule": None, "role": None}
+    assert delivery.changes(alone, wanted("rolling", **nobody), None) == {}
+    with pytest.raises(DeploymentFailed, match="consumer has no clients that"):
+        delivery.changes(alone, wanted("canary", **nobody), None)
+
+
 def test_blue_green_is_told_whole_and_once():
     found = delivery.changes(ROLLING, wanted("blue_green"), None)
     configuration = found["deploymentConfiguration"]

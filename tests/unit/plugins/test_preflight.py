@@ -112,6 +112,18 @@ def test_a_missing_field_is_named_with_file_and_host(project: Path, field: str) 
     assert f"hello has no workload.{field}" in problem
 
 
+def test_the_workloads_connections_fit_into_the_database() -> None:
+    one = {**WORKLOAD, "database": True, "connections": 9}  # by 4 tasks
+    pools = {"a": one, "b": one, "hello": WORKLOAD}
+    assert preflight.check_connections(pools, 80) == []
+    assert preflight.check_connections(pools, 0) == []
+    (problem,) = preflight.check_connections(pools, 79)
+    assert "72 connections (a 36, b 36)" in problem and "the database takes 79" in problem
+    for unsaid in (None, 0, True, "9"):
+        (problem,) = preflight.check_connections({"a": {**one, "connections": unsaid}}, 80)
+        assert "workload.connections is" in problem
+
+
 def test_a_workload_that_checks_itself_needs_no_clients(project: Path) -> None:
     checked = {"context", "desired_count", "min_count", "max_count"}
     alone = {key: value for key, value in WORKLOAD.items() if key in checked}

@@ -42,6 +42,8 @@ def task(reason: str, code: int | None = None, container: str = "", seconds: int
          "listens on no 8080"),
         (task(ELB, 137), ["Target.Timeout", "Request timed out"], [], "later than the 2 s"),
         (task(ELB, 137), [], [], "how was not seen"),
+        (task("Task failed container health checks", 137), [], [],
+         "its own health check (workload.health_command) failed 41 s after its start"),
         (task("CannotPullContainerError: manifest unknown"), [], [], "can't be pulled"),
         (task("OutOfMemoryError: Container killed", 137), [], [], "workload.memory"),
         (task("Scaling activity initiated by (deployment ecs-svc/1)"), [], [], ""),

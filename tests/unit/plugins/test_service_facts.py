@@ -14,6 +14,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.figures import (
     share,
 )
 from ansible_collections.drydock.ops.plugins.module_utils.observation import Change
+from ansible_collections.drydock.ops.plugins.module_utils.service_facts import own_health
 from ansible_collections.drydock.ops.plugins.modules import ecs_change, ecs_replace_tasks
 
 P = 60
@@ -155,3 +156,29 @@ def test_no_more_than_a_share_of_the_tasks_is_replaced(
     else:
         with pytest.raises(DeploymentFailed, match="more than may be replaced"):
             ecs_replace_tasks.run(replacement, want, None)
+
+
+class Checked(Service):
+    """A service without clients whose container checks itself."""
+
+    def definition(self, name: str) -> dict[str, Any]:
+        found = super().definition(name)
+        found["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD", "true"]}
+        return found
+
+    def tasks(self, _status: str) -> list[dict[str, Any]]:
+        states = [("RUNNING", "HEALTHY"), ("RUNNING", "UNKNOWN"), ("PENDING", "UNKNOWN")]
+        return [
+            {"lastStatus": last, "healthStatus": health, "taskDefinitionArn": "arn:x/api:3"}
+            for last, health in states
+        ]
+
+
+def test_without_clients_a_task_s_own_check_says_whether_it_is_well() -> None:
+    assert ecs_replace_tasks.Replacement(Checked(), None, []).healthy() == 1
+    # Whoever has no check is well as long as it runs.
+    unchecked = Checked()
+    unchecked.definition = Service().definition
+    assert ecs_replace_tasks.Replacement(unchecked, None, []).healthy() == 2
+    found = [own_health({"healthStatus": one}) for one in ("HEALTHY", "UNHEALTHY", "UNKNOWN")]
+    assert found == ["", "unhealthy", ""]

@@ -44,7 +44,7 @@ run "every_alarm_has_its_runbook" {
 run "a_workload_without_clients_is_watched_as_ecs_sees_it" {
   variables {
     workloads = {
-      consumer    = { service_name = "consumer" }
+      consumer    = { service_name = "consumer", clients = false }
       trading_api = { service_name = "trading_api", target_group_arn_suffix = "targetgroup/trading/1", alternate_target_group_arn_suffix = "targetgroup/trading/2" }
     }
   }

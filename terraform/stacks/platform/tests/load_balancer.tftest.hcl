@@ -63,6 +63,11 @@ run "https_with_a_certificate" {
   }
 
   assert {
+    condition     = length(aws_vpc_security_group_egress_rule.workload_to_http) == 0
+    error_message = "with a certificate nothing may leave a task unencrypted"
+  }
+
+  assert {
     condition     = endswith(output.listener_arn, "/443")
     error_message = "with a certificate workloads must be served by HTTPS"
   }
@@ -103,6 +108,11 @@ run "http_where_it_is_allowed" {
   assert {
     condition     = output.url == "http://drydock-dev-1.us-east-1.elb.amazonaws.com"
     error_message = "the platform must be addressed by http"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.workload_to_http[0].from_port == 80 && aws_vpc_security_group_egress_rule.workload_to_http[0].security_group_id == "sg-workload"
+    error_message = "without a certificate workloads reach each other by http"
   }
 
   assert {
