@@ -25,8 +25,8 @@ def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
     periods; None when nothing is.
 
     Errors, latency and CPU are followed each for itself, so that what was late for a moment
-    before a release is not taken for the beginning of its errors. Nor are errors of a tenth of
-    today's share: pooled connections that a failover has cut fail once each, days later even.
+    before a release is not taken for the beginning of its errors. Nor are errors of a quarter of
+    today's share: pooled connections that a failover has cut may fail once each, much later.
     """
 
     def failed(start: float) -> float:
@@ -38,7 +38,7 @@ def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
     newest = [start for start in starts if at - start <= _RECENT * period]
     most = max(map(failed, newest), default=0)
     symptoms = (
-        [start for start in starts if failed(start) >= max(ERROR_SHARE, most / 10)],
+        [start for start in starts if failed(start) >= max(ERROR_SHARE, most / 4)],
         [start for start in starts if series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS],
         [start for start in starts if series.get("cpu", {}).get(start, 0) >= CPU_PERCENT],
     )

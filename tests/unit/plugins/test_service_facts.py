@@ -43,8 +43,8 @@ def series(**values: dict[int, float]) -> dict[str, dict[float, float]]:
         (series(latency={94: 1.5, 95: 0.1}, errors={96: 60, 97: 60, 98: 60, 99: 60}), 96),
         # An overload that has come to errors is still one.
         (series(latency=dict.fromkeys(range(90, 100), 1.5), errors={98: 10, 99: 10}), 90),
-        (series(errors={94: 3, 96: 60, 97: 60, 98: 60, 99: 60}), 96),  # a few are another story
-        (series(errors={94: 7, 96: 60, 97: 60, 98: 60, 99: 60}), 94),
+        (series(errors={94: 11, 96: 60, 97: 60, 98: 60, 99: 60}), 96),  # a few are another story
+        (series(errors={94: 20, 96: 60, 97: 60, 98: 60, 99: 60}), 94),
         ({}, None),
     ],
 )
