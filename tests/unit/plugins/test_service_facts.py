@@ -154,7 +154,7 @@ def test_a_rehearsal_shows_the_difference() -> None:
 def test_no_more_than_a_share_of_the_tasks_is_replaced(
     share_: float, tasks: str, good: bool
 ) -> None:
-    replacement = ecs_replace_tasks.Replacement(Service(), None, "")
+    replacement = ecs_replace_tasks.Replacement(Service(), None, [])
     want = {"tasks": [*tasks, "gone"], "max_share": share_, "why": "", "wait_timeout": 1}
     if good:
         assert ecs_replace_tasks.run(replacement, want, None)["stopped"] == [*tasks]
