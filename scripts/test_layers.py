@@ -69,7 +69,7 @@ class Report:
             self.say(line.rstrip("\n"), lane)
             plain = _COLOUR.sub("", line).rstrip().lstrip("│ ")
             if _FAILURE.search(plain):
-                telling.append(plain[:200])
+                telling.append(plain[:600])
         passed = process.wait() == 0
         if not passed:
             self.failures[layer] = telling

@@ -16,29 +16,42 @@ from ansible_collections.drydock.ops.plugins.module_utils.observation import (
 
 Series = Mapping[float, float]
 NOW = 3  # periods that "now" is the mean of
+_RECENT = 5  # periods in which something was wrong for it to be wrong now
 _FAILED = re.compile(r"\b(error|exception|fatal|panic|critical)\b", re.I)
 
 
 def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
-    """Return since when errors, latency or CPU have been beyond their bounds without a longer
-    break than two periods; None when they are not now."""
+    """Return since when what is wrong now has been wrong, without a longer break than two
+    periods; None when nothing is.
 
-    def wrong(start: float) -> bool:
-        failed = sum(series.get(name, {}).get(start, 0) for name in ("errors", "balancer"))
+    Errors, latency and CPU are followed each for itself, so that what was late for a moment
+    before a release is not taken for the beginning of its errors. Nor are errors of a quarter of
+    today's share: pooled connections that a failover has cut may fail once each, much later.
+    """
+
+    def failed(start: float) -> float:
+        wrong = sum(series.get(name, {}).get(start, 0) for name in ("errors", "balancer"))
         asked = series.get("requests", {}).get(start, 0) + series.get("balancer", {}).get(start, 0)
-        return bool(
-            (asked and 100 * failed / asked >= ERROR_SHARE)
-            or series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS
-            or series.get("cpu", {}).get(start, 0) >= CPU_PERCENT
-        )
+        return 100 * wrong / asked if asked else 0
 
-    starts = {start for one in series.values() for start in one}
-    found = None
-    for start in sorted((start for start in starts if wrong(start)), reverse=True):
-        if (at if found is None else found) - start > (5 if found is None else 3) * period:
-            break
-        found = start
-    return found
+    starts = sorted({start for one in series.values() for start in one}, reverse=True)
+    newest = [start for start in starts if at - start <= _RECENT * period]
+    most = max(map(failed, newest), default=0)
+    symptoms = (
+        [start for start in starts if failed(start) >= max(ERROR_SHARE, most / 4)],
+        [start for start in starts if series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS],
+        [start for start in starts if series.get("cpu", {}).get(start, 0) >= CPU_PERCENT],
+    )
+    found = []
+    for wrong in symptoms:
+        first = at
+        for start in wrong:
+            if first - start > (_RECENT if first == at else 3) * period:
+                break
+            first = start
+        if first < at:
+            found.append(first)
+    return min(found, default=None)
 
 
 def _mean(series: Series, start: float, end: float) -> float | None:

@@ -40,6 +40,7 @@ LOG_PERIODS = 12
 LOG_LINES = 1000  # newest of each task
 MOST_TASKS = 10  # whose logs are read
 MOST_RELEASES = 10  # whose share of errors is asked for
+SERVED_PERIODS = 60  # of a release's life by which it is judged
 ENOUGH_REQUESTS = 20  # for a share of errors to say how well a release served
 # Metrics of a target group, how a period's values become one, and how those of two groups do.
 OF_GROUPS: dict[str, tuple[str, str, Callable[[Iterable[float]], float]]] = {
@@ -245,19 +246,26 @@ class ServiceFacts:
         return found
 
     def _served(self, start: float, end: float) -> float | None:
-        """Return the usual (median) % of 5xx of a release, of the last 60 periods of its life.
+        """Return the usual (median) % of 5xx of a release, of the first 60 periods of its life;
+        where next to nothing was asked then, of the last.
 
-        A release that is bad is so from its start; one that was good may have met an incident.
+        A release that is bad is so from its start; one that was good may have met an incident,
+        and an incident may last as long as the newest hour.
         """
         # CloudWatch keeps 60 s for 15 days, 300 s for 63 days, an hour for 455 days.
-        days = (self.at - end) / 86400
+        days = (self.at - start) / 86400
         period = self.period if days < 15 else 300 if days < 63 else 3600
         # In the periods in which it came and went, others served too.
-        start = max(start, end - 60 * period)
-        whole = (start // period + 1) * period, end // period * period
-        if whole[0] >= whole[1]:
+        first, last = (start // period + 1) * period, end // period * period
+        span = SERVED_PERIODS * period
+        usual = self._usual(first, min(last, first + span), period)
+        return self._usual(max(first, last - span), last, period) if usual is None else usual
+
+    def _usual(self, start: float, end: float, period: int) -> float | None:
+        """Return the median % of requests answered 5xx; None where too few were made."""
+        if start >= end:
             return None
-        series = self.series(*whole, period)
+        series = self.series(start, end, period)
         if sum(series["requests"].values()) < ENOUGH_REQUESTS:
             return None
         # The load balancer's own errors are not this workload's alone: they blame no release.

@@ -295,7 +295,7 @@ def test_a_task_that_fails_alone_is_replaced(small: Small, fault: Callable[..., 
     fault("errors", share=1.0, status=500, tasks="1")
     answer = _until(small, "errors", "sick_tasks")
     (sick,) = answer["decision"]["tasks"]
-    replacement = ecs_replace_tasks.Replacement(small.service, small.elb, small.group)
+    replacement = ecs_replace_tasks.Replacement(small.service, small.elb, [small.group])
     want = {"tasks": [sick], "why": "test", "max_share": 0.5, "wait_timeout": 60}
     assert ecs_replace_tasks.run(replacement, want, None)["stopped"] == [sick]
     assert replacement.present([sick])

@@ -27,6 +27,8 @@ TRANSIENT = (
     asyncpg.InsufficientResourcesError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    # What asyncpg says of a statement that meets the server's last words on its connection.
+    asyncpg.InternalClientError,
 )
 
 

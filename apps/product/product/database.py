@@ -25,7 +25,13 @@ TRANSIENT = (
     asyncpg.CrashShutdownError,
     asyncpg.LockNotAvailableError,
 )
-_LOST = (*TRANSIENT, asyncpg.InterfaceError, asyncpg.QueryCanceledError)
+_LOST = (
+    *TRANSIENT,
+    asyncpg.InterfaceError,
+    # What asyncpg says of a statement that meets the server's last words on its connection.
+    asyncpg.InternalClientError,
+    asyncpg.QueryCanceledError,
+)
 
 
 class DatabaseUnreachable(Exception):

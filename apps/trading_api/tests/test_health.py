@@ -30,6 +30,23 @@ async def test_database_gone_and_back(start, database_wire):
     assert (await place(task.http)).status_code == 201
 
 
+async def test_connections_that_were_cut_fail_no_request(start, sql):
+    """As a failover or a firewall leaves them: the pool learns of it from the next statement."""
+    task = await start(database_pool_min=5, database_pool_max=5)
+    held = await asyncio.gather(*(task.http.get(f"{API}/instruments") for _ in range(20)))
+    assert {answer.status_code for answer in held} == {200}
+    cut = await sql.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert len(cut) >= 5
+    reads = (task.http.get(f"{API}/instruments") for _ in range(10))
+    writes = (place(task.http) for _ in range(10))
+    answers = await asyncio.gather(*reads, *writes)
+    assert [answer.status_code for answer in answers] == [200] * 10 + [201] * 10
+    assert await sql.fetchval("SELECT count(*) FROM orders") == 10
+
+
 async def test_database_frozen_does_not_hang_requests(start, database_wire):
     task = await start(
         database_host=database_wire.host,

@@ -25,7 +25,17 @@ TRANSIENT = (
     asyncpg.CrashShutdownError,
     asyncpg.LockNotAvailableError,
 )
-_LOST = (*TRANSIENT, asyncpg.InterfaceError, asyncpg.QueryCanceledError)
+# The connection is gone, which says nothing of the server: a failover leaves a pool full of those.
+_CUT = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    # What asyncpg says of a statement that meets the server's last words on its connection.
+    asyncpg.InternalClientError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
+_LOST = (*TRANSIENT, *_CUT, asyncpg.QueryCanceledError)
 
 
 class DatabaseUnreachable(Exception):
@@ -100,14 +110,28 @@ class Database:
                 await pool.release(connection)
 
     async def row(self, query: str, *arguments: Any) -> asyncpg.Record | None:
-        """The first row of `query`, or None."""
-        async with self.connection() as connection:
-            return await connection.fetchrow(query, *arguments)
+        """The first row of `query`, or None. It must be fit to be sent twice; see `_ask`."""
+        return await self._ask(lambda connection: connection.fetchrow(query, *arguments))
 
     async def rows(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        """All rows of `query`."""
+        """All rows of `query`. It must be fit to be sent twice; see `_ask`."""
+        return await self._ask(lambda connection: connection.fetch(query, *arguments))
+
+    async def _ask(self, query: Callable[[asyncpg.pool.PoolConnectionProxy], Awaitable[T]]) -> T:
+        """Send a query; once more, by a new connection, where the pool's was found cut.
+
+        Nobody knows whether a write that was cut was applied, so it must be idempotent.
+        """
+        try:
+            async with self.connection() as connection:
+                return await query(connection)
+        except Unavailable as error:
+            if self._pool is None or not isinstance(error.__cause__, _CUT):
+                raise
+        # The others were most likely cut, too.
+        await self._pool.expire_connections()
         async with self.connection() as connection:
-            return await connection.fetch(query, *arguments)
+            return await query(connection)
 
     def _unavailable(self, error: BaseException) -> Unavailable:
         self._log.warning("database_unavailable", reason=describe(error))

@@ -156,7 +156,7 @@ def rehearse(
     check = play(path, *arguments, "--check")
     first = (runbook, alarm) not in _LEFT_RED
     control = 2 * (time.monotonic() - begun + mending) if first else 0
-    _expect(check, 0, (*says, *shows), "--check")
+    _expect(platform, runbook, check, (*says, *shows), "--check")
     assert platform.mutating_since(mark) == [], check.story
     while True:
         assert platform.alarm(alarm) == "ALARM", (
@@ -170,12 +170,12 @@ def rehearse(
     begun = time.monotonic()
     red_without = begun - red
     run = play(path, *arguments)
-    _expect(run, 0, says, "run")
+    _expect(platform, runbook, run, says, "run")
     wait_for(lambda: platform.alarm(alarm) == "OK", 60, f"{alarm} is green after the run")
     record = platform.evidence(runbook)
     recovery = _recovery(record, time.monotonic() - begun)
     again = play(path, *arguments)
-    _expect(again, 0, (), "second run")
+    _expect(platform, runbook, again, (), "second run")
     assert set(again.changed.values()) == {0}, again.story
 
     print(
@@ -197,10 +197,12 @@ def _recovery(record: dict, observed: float) -> float:
     return said
 
 
-def _expect(run: Run, code: int, says: tuple[str, ...], what: str) -> None:
-    assert run.code == code, f"{what} ended with {run.code}:\n{run.story}"
+def _expect(platform: Platform, runbook: str, run: Run, says: tuple[str, ...], what: str) -> None:
+    assert run.code == 0, f"{what} ended with {run.code}:\n{run.story}"
     for words in says:
-        assert words in run.output, f"{what} does not say {words!r}:\n{run.story}"
+        if words not in run.output:
+            decision = platform.evidence(runbook)["runbook"].get("decision")
+            pytest.fail(f"{what} does not say {words!r}; it decided {decision}\n{run.story}")
 
 
 def left_alone(platform: Platform, mark: int) -> None:

@@ -40,6 +40,12 @@ def series(**values: dict[int, float]) -> dict[str, dict[float, float]]:
         (series(requests={}, balancer={98: 5, 99: 5}), 98),  # nobody gets through
         (series(latency={98: 1.5, 99: 1.5}), 98),
         (series(cpu={98: 95, 99: 95}), 98),
+        # Late for a moment, then errors of a release: it began with the errors.
+        (series(latency={94: 1.5, 95: 0.1}, errors={96: 60, 97: 60, 98: 60, 99: 60}), 96),
+        # An overload that has come to errors is still one.
+        (series(latency=dict.fromkeys(range(90, 100), 1.5), errors={98: 10, 99: 10}), 90),
+        (series(errors={94: 11, 96: 60, 97: 60, 98: 60, 99: 60}), 96),  # a few are another story
+        (series(errors={94: 20, 96: 60, 97: 60, 98: 60, 99: 60}), 94),
         ({}, None),
     ],
 )
@@ -149,7 +155,7 @@ def test_a_rehearsal_shows_the_difference() -> None:
 def test_no_more_than_a_share_of_the_tasks_is_replaced(
     share_: float, tasks: str, good: bool
 ) -> None:
-    replacement = ecs_replace_tasks.Replacement(Service(), None, "")
+    replacement = ecs_replace_tasks.Replacement(Service(), None, [])
     want = {"tasks": [*tasks, "gone"], "max_share": share_, "why": "", "wait_timeout": 1}
     if good:
         assert ecs_replace_tasks.run(replacement, want, None)["stopped"] == [*tasks]
