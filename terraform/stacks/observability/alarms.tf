@@ -36,47 +36,35 @@ locals {
       evaluation_periods  = 3
       treat_missing_data  = "notBreaching"
     }
+  }]...)
 
+  # What says that a task is up. ECS itself judges those without clients, by their containers' own
+  # health checks: it stops one that fails them.
+  up = { for name in keys(var.workloads) : name => contains(local.served, name) ? {
+    healthy           = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.target[name] }
+    healthy_alternate = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.alternate[name] }
+    } : {
+    running = { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", stat = "Minimum", dimensions = local.tasks[name] }
+  } }
+
+  workload_alarms = merge(local.served_alarms, [for name in keys(var.workloads) : {
     "${name}-tasks" = {
       summary = "${name} has fewer healthy tasks than it should have."
       runbook = "ecs-tasks-flapping"
       tags    = { Service = name }
-      metrics = {
-        desired           = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
-        healthy           = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.target[name] }
-        healthy_alternate = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Minimum", dimensions = local.alternate[name] }
-      }
+      metrics = merge({
+        desired = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
+      }, local.up[name])
       # A target group without any target has no HealthyHostCount: that is none, unless
       # none is desired, as before the first release.
-      expression          = "desired - FILL(healthy, 0) - FILL(healthy_alternate, 0)"
+      expression          = join(" - ", concat(["desired"], [for metric in keys(local.up[name]) : "FILL(${metric}, 0)"]))
       comparison          = "GreaterThanOrEqualToThreshold"
       threshold           = 1
       datapoints_to_alarm = 3
       evaluation_periods  = 5 # tasks that flap are up for a period now and then
       treat_missing_data  = "breaching"
     }
-  }]...)
 
-  # ECS itself judges the tasks of these, by their containers' own health checks: it stops one that fails them.
-  own_alarms = merge([for name in setsubtract(keys(var.workloads), local.served) : {
-    "${name}-tasks" = {
-      summary = "${name} has fewer tasks running than it should have."
-      runbook = "ecs-tasks-flapping"
-      tags    = { Service = name }
-      metrics = {
-        desired = { namespace = "ECS/ContainerInsights", name = "DesiredTaskCount", stat = "Maximum", dimensions = local.tasks[name] }
-        running = { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", stat = "Minimum", dimensions = local.tasks[name] }
-      }
-      expression          = "desired - FILL(running, 0)"
-      comparison          = "GreaterThanOrEqualToThreshold"
-      threshold           = 1
-      datapoints_to_alarm = 3
-      evaluation_periods  = 5 # tasks that flap are up for a period now and then
-      treat_missing_data  = "breaching"
-    }
-  }]...)
-
-  workload_alarms = merge(local.served_alarms, local.own_alarms, [for name in keys(var.workloads) : {
     "${name}-cpu" = {
       summary = "The tasks of ${name} are short of CPU, and autoscaling has not helped."
       runbook = "high-5xx"
