@@ -104,7 +104,7 @@ async def empty_database(environment: dict[str, str]) -> AsyncIterator[dict[str,
 async def sql(migrated: dict[str, str]) -> AsyncIterator[asyncpg.Connection]:
     """The tests' own connection; the service's tables start without orders."""
     connection = await asyncpg.connect(**settings_for(migrated).database_arguments())
-    await connection.execute("TRUNCATE orders")
+    await connection.execute("TRUNCATE orders, fills")
     await connection.execute("UPDATE instruments SET status = 'open'")
     yield connection
     await connection.close()
