@@ -142,12 +142,13 @@ async def start(
 
 
 class Wire:
-    """A TCP relay to a real server that can be cut ("gone") or go silent ("silent")."""
+    """A TCP relay to a real server that can be cut ("gone"), go silent ("silent") or be slow."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = "127.0.0.1", 0
         self._target = (host, port)
         self._state = "up"
+        self._seconds = 0.0
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -174,6 +175,7 @@ class Wire:
         while data := await reader.read(65536):
             while self._state == "silent":
                 await asyncio.sleep(0.02)
+            await asyncio.sleep(self._seconds)
             writer.write(data)
         writer.close()
 
@@ -186,8 +188,12 @@ class Wire:
     def silent(self) -> None:
         self._state = "silent"
 
+    def slow(self, seconds: float) -> None:
+        """Each message takes so much longer, each way."""
+        self._seconds = seconds
+
     def up(self) -> None:
-        self._state = "up"
+        self._state, self._seconds = "up", 0.0
 
     async def close(self) -> None:
         self.gone()

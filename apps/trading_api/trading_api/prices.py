@@ -82,7 +82,7 @@ async def list_prices(request: Request, limit: Limit = LIMIT, cursor: Cursor = N
     (after,) = key_in(cursor, "prices", symbol_of)
     state = request.app.state
     rows = await state.database.reader.rows(
-        f"{_SELECT} WHERE $1::text IS NULL OR i.symbol > $1 "  # noqa: S608 - _SELECT is a constant
+        f"{_SELECT} WHERE $1::text IS NULL OR i.symbol > $1 "
         "ORDER BY i.symbol LIMIT $2",
         after,
         limit + 1,
@@ -101,7 +101,7 @@ async def get_price(symbol: str, request: Request) -> Price:
         raise unknown(symbol)
     state = request.app.state
     row = await state.database.row(
-        f"{_SELECT} WHERE i.symbol = $1",  # noqa: S608 - _SELECT is a constant
+        f"{_SELECT} WHERE i.symbol = $1",
         symbol,
     )
     if row is None:
