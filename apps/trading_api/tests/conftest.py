@@ -144,8 +144,9 @@ async def start(
 class Wire:
     """A TCP relay to a real server that can be cut ("gone"), go silent ("silent") or be slow."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = "127.0.0.1", 0
+    def __init__(self, host: str, port: int, at: str = "127.0.0.1", on: int = 0) -> None:
+        self.host, self.port = at, on
+        self.connections = 0
         self._target = (host, port)
         self._state = "up"
         self._seconds = 0.0
@@ -158,6 +159,7 @@ class Wire:
         return self
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self._open.add(writer)
         self._tasks.add(asyncio.current_task())
         try:

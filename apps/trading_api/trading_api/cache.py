@@ -8,6 +8,7 @@ keep it for CACHE_MEMORY_TTL at most.
 
 import asyncio
 import contextlib
+import contextvars
 import random
 import secrets
 import time
@@ -171,6 +172,8 @@ class Cache:
 
     async def _pay(self) -> None:
         owed, self._owed = self._owed, set()
+        if not owed:
+            return
         try:
             await self._call(self._redis.delete, *self._names(owed))
         except _Away:
@@ -264,7 +267,8 @@ class Cache:
             self._counters.failures += 1
             if self._probe is None:
                 self._log.warning("cache_away", reason=describe(error))
-                self._probe = asyncio.create_task(self._until_back())
+                # Without the context of the request that happened to find out.
+                self._probe = asyncio.create_task(self._until_back(), context=contextvars.Context())
             raise _Away from error
 
     async def _until_back(self) -> None:
@@ -280,6 +284,8 @@ class Cache:
             except (RedisError, OSError, TimeoutError):
                 continue
             self._owed -= owed
+            if self._owed:
+                continue  # More came in meanwhile.
             self._log.info("cache_back")
             self._probe = None
             return

@@ -32,6 +32,7 @@ TRANSIENT = (
 _LOST = (
     *TRANSIENT,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.QueryCanceledError,
     asyncpg.InvalidAuthorizationSpecificationError,
     SecretUnreadable,
@@ -42,6 +43,7 @@ _DIED = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
 )
 _READER_PAUSE_SECONDS = 5.0
@@ -165,6 +167,8 @@ class Database:
             await pool.expire_connections()
             raise self._unavailable(error) from error
         except _LOST as error:
+            # It may be dying and not know yet: nobody else must get it.
+            connection.terminate()
             raise self._unavailable(error) from error
         finally:
             # A connection that died is replaced by the pool; there is no more to do.

@@ -82,8 +82,7 @@ async def list_prices(request: Request, limit: Limit = LIMIT, cursor: Cursor = N
     (after,) = key_in(cursor, "prices", symbol_of)
     state = request.app.state
     rows = await state.database.reader.rows(
-        f"{_SELECT} WHERE $1::text IS NULL OR i.symbol > $1 "
-        "ORDER BY i.symbol LIMIT $2",
+        f"{_SELECT} WHERE $1::text IS NULL OR i.symbol > $1 ORDER BY i.symbol LIMIT $2",
         after,
         limit + 1,
     )
