@@ -3,10 +3,11 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 import schemathesis
-from conftest import API, ORDER, place
-from hypothesis import HealthCheck, Phase, settings
+from conftest import API, ORDER, place, settings_for
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.openapi.checks import response_schema_conformance, status_code_conformance
 
@@ -61,9 +62,18 @@ async def test_bodies_that_are_no_order_are_refused(http, body):
 
 @pytest.mark.parametrize(
     "path",
-    ["orders/' OR 1=1", "orders/%00", "instruments/%00", "instruments/%FF", "prices/..%2f..%2fetc",
-     "positions/SOL-USD%0d%0aX-Evil:1", "orders?symbol='--", "orders?status=%00", "orders?cursor=%00"],
-)  # fmt: skip
+    [
+        "orders/' OR 1=1",
+        "orders/%00",
+        "instruments/%00",
+        "instruments/%FF",
+        "prices/..%2f..%2fetc",
+        "positions/SOL-USD%0d%0aX-Evil:1",
+        "orders?symbol='--",
+        "orders?status=%00",
+        "orders?cursor=%00",
+    ],
+)
 async def test_paths_that_attack_are_refused(http, path):
     answer = await http.get(f"{API}/{path}")
     assert answer.status_code in (404, 422), answer.text
@@ -72,9 +82,8 @@ async def test_paths_that_attack_are_refused(http, path):
 
 
 async def test_headers_are_not_echoed_into_headers(http):
-    answer = await post(
-        http, json.dumps(ORDER).encode(), **{"X-Request-Id": "a\tb; Set-Cookie: x=1", "traceparent": "x" * 2000}
-    )  # fmt: skip
+    strange = {"X-Request-Id": "a\tb; Set-Cookie: x=1", "traceparent": "x" * 2000}
+    answer = await post(http, json.dumps(ORDER).encode(), **strange)
     assert answer.status_code == 201
     assert "Set-Cookie" not in str(answer.headers)
     for key in ("a\tb", "ä" * 3, "x" * 129):
@@ -83,8 +92,6 @@ async def test_headers_are_not_echoed_into_headers(http):
 
 
 def test_the_document_has_examples_and_says_how_it_refuses(migrated):
-    from conftest import settings_for
-
     document = create_app(settings_for(migrated)).openapi()
     schemas = document["components"]["schemas"]
     for name in ("NewOrder", "Order", "OrderChange", "NewFill", "Position", "Price", "Refusal"):
@@ -100,8 +107,6 @@ async def test_schemathesis_finds_no_error_of_ours(process, migrated, sql):
     """Generated requests, right and wrong, for each operation of the OpenAPI document."""
     told = {**migrated, "LOG_LEVEL": "error", "DRAIN_DELAY": "0", "RECEIVE_TIMEOUT": "30"}
     service = await process(told, measured=False).serving()
-    import httpx
-
     async with httpx.AsyncClient(base_url=service.url) as http:
         await place(http)
 
@@ -125,8 +130,6 @@ async def test_schemathesis_finds_no_error_of_ours(process, migrated, sql):
                         not_a_server_error, status_code_conformance, response_schema_conformance,
                     ],
                 )  # fmt: skip
-
-            from hypothesis import given
 
             quick(given(case=operation.as_strategy())(check))()
         return count

@@ -11,6 +11,7 @@ from trading_api.cache import Cache
 from trading_api.credentials import Credentials
 from trading_api.database import Database
 from trading_api.frame import Lifecycle, RequestFrame
+from trading_api.hot import HotReads
 from trading_api.limits import Limits
 from trading_api.metrics import Counters
 from trading_api.settings import Settings
@@ -55,6 +56,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     if root:
         app.include_router(health.router, prefix=root)
+    app.add_middleware(
+        HotReads,
+        reads={
+            f"{root}/instruments": (instruments.well_formed, instruments.get_instrument),
+            f"{root}/orders": (orders.well_formed, orders.get_order),
+            f"{root}/positions": (instruments.well_formed, positions.get_position),
+        },
+    )
     app.add_middleware(Limits, settings=settings, counters=counters)
     app.add_middleware(RequestFrame, lifecycle=app.state.lifecycle)
     return app

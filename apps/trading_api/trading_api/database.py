@@ -150,7 +150,8 @@ class Database:
         if pool is None:
             raise Unavailable("database_unavailable", "The database pool isn't open.")
         try:
-            connection = await pool.acquire(timeout=self._settings.database_acquire_timeout)
+            async with asyncio.timeout(self._settings.database_acquire_timeout):
+                connection = await pool.acquire()
         except _LOST as error:
             if isinstance(error, TimeoutError) and pool.get_size() >= pool.get_max_size():
                 self._log.warning("database_busy", connections=pool.get_size())
@@ -168,12 +169,13 @@ class Database:
             raise self._unavailable(error) from error
         except _LOST as error:
             # It may be dying and not know yet: nobody else must get it.
-            connection.terminate()
+            with contextlib.suppress(*_LOST):
+                connection.terminate()
             raise self._unavailable(error) from error
         finally:
             # A connection that died is replaced by the pool; there is no more to do.
             with contextlib.suppress(*_LOST):
-                await pool.release(connection)
+                await pool.release(connection, timeout=self._settings.database_acquire_timeout)
 
     async def row(self, query: str, *arguments: Any) -> asyncpg.Record | None:
         """The first row of `query`, or None."""

@@ -98,13 +98,18 @@ def note(code: str) -> None:
     structlog.contextvars.bind_contextvars(error=code)
 
 
+def refused(error: ApiError) -> Response:
+    """The answer that an ApiError asks for."""
+    note(error.code)
+    return response(error.status, error.code, error.message, error.headers)
+
+
 def install(app: FastAPI) -> None:
     """Give every error of `app` that shape."""
 
     @app.exception_handler(ApiError)
     async def _refused(_request: Request, error: ApiError) -> Response:
-        note(error.code)
-        return response(error.status, error.code, error.message, error.headers)
+        return refused(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:

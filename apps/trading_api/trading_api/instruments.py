@@ -16,6 +16,7 @@ from trading_api.money import Amount, Total
 from trading_api.pages import LIMIT, Cursor, Limit, cursor_after, cut, key_in
 
 SYMBOL = r"^[A-Z0-9]{2,12}-[A-Z0-9]{2,12}$"
+_SYMBOL = re.compile(SYMBOL)
 router = APIRouter(prefix="/instruments", tags=["instruments"])
 _INSTRUMENT = {
     "symbol": "SOL-USD",
@@ -87,9 +88,14 @@ def unknown(symbol: str) -> ApiError:
     )
 
 
+def well_formed(symbol: str) -> str | None:
+    """The symbol, if it could be one."""
+    return symbol if _SYMBOL.fullmatch(symbol) else None
+
+
 def symbol_of(value: Any) -> str:
     """A cursor's symbol."""
-    if not isinstance(value, str) or not re.fullmatch(SYMBOL, value):
+    if not isinstance(value, str) or not _SYMBOL.fullmatch(value):
         raise ValueError
     return value
 
@@ -125,7 +131,7 @@ async def list_instruments(
 )
 async def get_instrument(symbol: str, request: Request) -> Response:
     """One instrument and its last day, from the cache where it is there."""
-    if not re.fullmatch(SYMBOL, symbol):
+    if well_formed(symbol) is None:
         raise unknown(symbol)
     state = request.app.state
     return await cached(

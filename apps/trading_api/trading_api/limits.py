@@ -5,8 +5,6 @@ as much as it can answer and turns the rest away at once, with 503 and Retry-Aft
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,7 +30,7 @@ class Limits:
             return
         if self._under_way >= self._settings.requests_max:
             self._counters.shed += 1
-            await _refuse(
+            await errors.refused(
                 errors.Unavailable(
                     "task_busy",
                     f"This task has {self._under_way} requests under way, which is all it takes. "
@@ -62,7 +60,7 @@ class Limits:
             refusal = body
         # What remains of the body is not waited for: the connection ends with the answer.
         refusal.headers = {"Connection": "close"}
-        await _refuse(refusal)(scope, receive, send)
+        await errors.refused(refusal)(scope, receive, send)
 
     async def _body(self, receive: Receive, most: int) -> bytes | errors.ApiError:
         parts, size = [], 0
@@ -89,11 +87,6 @@ def _too_large(most: int) -> errors.ApiError:
     return errors.ApiError(
         413, "body_too_large", f"The body is larger than the {most} bytes that are taken."
     )
-
-
-def _refuse(error: errors.ApiError) -> Callable[..., Any]:
-    errors.note(error.code)
-    return errors.response(error.status, error.code, error.message, error.headers)
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

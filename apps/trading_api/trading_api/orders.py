@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from trading_api.versions import tag
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 COLUMNS = "id, symbol, side, quantity, price, filled, status, version, created_at"
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Status = Literal["accepted", "partly_filled", "filled", "cancelled"]
 OPEN = ("accepted", "partly_filled")
 
@@ -198,6 +200,11 @@ async def order_row(database: Database, order_id: UUID) -> asyncpg.Record:
     if row is None:
         raise unknown(order_id)
     return row
+
+
+def well_formed(order_id: str) -> UUID | None:
+    """The id, if it is written as this service writes it."""
+    return UUID(order_id) if _ID.fullmatch(order_id) else None
 
 
 def unknown(order_id: UUID) -> ApiError:

@@ -3,7 +3,6 @@
 There are no accounts: all orders are of one book.
 """
 
-import re
 from datetime import datetime
 
 from fastapi import APIRouter, Request
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from trading_api.database import Queries
 from trading_api.errors import refusals
 from trading_api.hot import X_CACHE, cached
-from trading_api.instruments import SYMBOL, symbol_of, unknown
+from trading_api.instruments import symbol_of, unknown, well_formed
 from trading_api.money import Total
 from trading_api.pages import LIMIT, Cursor, Limit, cursor_after, cut, key_in
 
@@ -91,7 +90,7 @@ async def list_positions(
 )
 async def get_position(symbol: str, request: Request) -> Response:
     """One instrument's position, from the cache where it is there."""
-    if not re.fullmatch(SYMBOL, symbol):
+    if well_formed(symbol) is None:
         raise unknown(symbol)
     state = request.app.state
     return await cached(

@@ -10,7 +10,6 @@ source `last_fill`; so a price is there, and older, while Redis is away.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trading_api import logs
 from trading_api.errors import ApiError, refusals
-from trading_api.instruments import SYMBOL, symbol_of, unknown
+from trading_api.instruments import symbol_of, unknown, well_formed
 from trading_api.money import Amount
 from trading_api.pages import LIMIT, Cursor, Limit, cursor_after, cut, key_in
 
@@ -96,7 +95,7 @@ async def list_prices(request: Request, limit: Limit = LIMIT, cursor: Cursor = N
 @router.get("/{symbol}", responses=refusals({404: "No such instrument, or it has no price yet."}))
 async def get_price(symbol: str, request: Request) -> Price:
     """One instrument's price."""
-    if not re.fullmatch(SYMBOL, symbol):
+    if well_formed(symbol) is None:
         raise unknown(symbol)
     state = request.app.state
     row = await state.database.row(
