@@ -8,8 +8,11 @@ import pytest
 import schemathesis
 from conftest import API, ORDER, place, settings_for
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.openapi.checks import response_schema_conformance, status_code_conformance
+from schemathesis.checks import (
+    not_a_server_error,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from trading_api.app import create_app
 
@@ -86,7 +89,7 @@ async def test_headers_are_not_echoed_into_headers(http):
     answer = await post(http, json.dumps(ORDER).encode(), **strange)
     assert answer.status_code == 201
     assert "Set-Cookie" not in str(answer.headers)
-    for key in ("a\tb", "ä" * 3, "x" * 129):
+    for key in ("a\tb", b"\xe4\xe4", "x" * 129):
         refused = await post(http, json.dumps(ORDER).encode(), **{"Idempotency-Key": key})
         assert refused.status_code == 400
 

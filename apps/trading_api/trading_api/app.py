@@ -41,6 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=f"{root}/openapi.json",
         redoc_url=None,
         lifespan=lifespan,
+        # Asked at each request, whether or not OpenTelemetry is there; here it is not.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.lifecycle = Lifecycle()

@@ -175,7 +175,7 @@ class Database:
         finally:
             # A connection that died is replaced by the pool; there is no more to do.
             with contextlib.suppress(*_LOST):
-                await pool.release(connection, timeout=self._settings.database_acquire_timeout)
+                await pool.release(connection)
 
     async def row(self, query: str, *arguments: Any) -> asyncpg.Record | None:
         """The first row of `query`, or None."""
