@@ -265,7 +265,7 @@ class Process:
         """Wait until it answers."""
         await self.begin()
         async with httpx.AsyncClient() as http:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{self.url}/health")).status_code == 200:
@@ -277,7 +277,7 @@ class Process:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 
-    async def ended(self, within: float = 60) -> tuple[int, str]:
+    async def ended(self, within: float = 120) -> tuple[int, str]:
         """Its exit code and all that it printed."""
         output, _ = await asyncio.wait_for(self._process.communicate(), within)
         return self._process.returncode, output.decode()

@@ -110,7 +110,7 @@ async def test_schemathesis_finds_no_error_of_ours(process, migrated, sql):
     """Generated requests, right and wrong, for each operation of the OpenAPI document."""
     told = {**migrated, "LOG_LEVEL": "error", "DRAIN_DELAY": "0", "RECEIVE_TIMEOUT": "30"}
     service = await process(told, measured=False).serving()
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
         await place(http)
 
     def run() -> int:
@@ -129,6 +129,7 @@ async def test_schemathesis_finds_no_error_of_ours(process, migrated, sql):
                 count += 1
                 case.call_and_validate(
                     base_url=service.url,
+                    timeout=60,
                     checks=[
                         not_a_server_error, status_code_conformance, response_schema_conformance,
                     ],
