@@ -183,12 +183,12 @@ def running(command: list[str], variables: dict[str, str], port: int, path: str)
         process.wait(30)
 
 
-def measure(url: str, seconds: float) -> Figures:
+def measure(url: str, seconds: int) -> Figures:
     """What wrk sees. Ends the run if an answer isn't 2xx."""
     others = sorted(os.sched_getaffinity(0))[:-1] or sorted(os.sched_getaffinity(0))
     done = subprocess.run(
         ["taskset", "--cpu-list", ",".join(map(str, others)),
-         "wrk", "-t1", "-c32", f"-d{seconds:g}s", "--timeout", "30s", "--latency", url],
+         "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s", "--latency", url],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     if "Non-2xx" in done or "Socket errors" in done:
@@ -236,7 +236,7 @@ def compare(own: dict[str, str], chosen: argparse.Namespace) -> None:
             pids[name] = stack.enter_context(running(command, told, port, "/health"))
             urls[name] = f"http://127.0.0.1:{port}"
             if name == "usual":
-                measure(f"{urls[name]}{API}/instruments/SOL-USD", 0.2)  # Fills Redis.
+                measure(f"{urls[name]}{API}/instruments/SOL-USD", 1)  # Fills Redis.
         port = free_port()
         command = [sys.executable, str(Path(__file__).resolve()), "--serve-ceiling", str(port)]
         pids["ceiling"] = stack.enter_context(running(command, own, port, "/row"))
@@ -251,7 +251,7 @@ def compare(own: dict[str, str], chosen: argparse.Namespace) -> None:
         seen: dict[str, list[Figures]] = {name: [] for name in targets}
         for _ in range(chosen.rounds):
             for name, url in targets.items():
-                measure(url, 0.3)
+                measure(url, 1)
                 seen[name].append(measure(url, chosen.seconds))
         print("| read | req/s | p50 ms | p99 ms | of its ceiling |\n|---|---|---|---|---|")
         results = {name: median(rounds) for name, rounds in seen.items()}
@@ -268,7 +268,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=int, default=100_000, help="orders of the last day")
-    parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     parser.add_argument("--log-level", default="warning", help="of the service; it runs at info")
     parser.add_argument(
