@@ -104,7 +104,7 @@ async def empty_database(environment: dict[str, str]) -> AsyncIterator[dict[str,
 async def sql(migrated: dict[str, str]) -> AsyncIterator[asyncpg.Connection]:
     """The tests' own connection; the service's tables start without orders."""
     connection = await asyncpg.connect(**settings_for(migrated).database_arguments())
-    await connection.execute("TRUNCATE orders")
+    await connection.execute("TRUNCATE orders, fills")
     await connection.execute("UPDATE instruments SET status = 'open'")
     yield connection
     await connection.close()
@@ -142,12 +142,14 @@ async def start(
 
 
 class Wire:
-    """A TCP relay to a real server that can be cut ("gone") or go silent ("silent")."""
+    """A TCP relay to a real server that can be cut ("gone"), go silent ("silent") or be slow."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = "127.0.0.1", 0
+    def __init__(self, host: str, port: int, at: str = "127.0.0.1", on: int = 0) -> None:
+        self.host, self.port = at, on
+        self.connections = 0
         self._target = (host, port)
         self._state = "up"
+        self._seconds = 0.0
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -157,6 +159,7 @@ class Wire:
         return self
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self._open.add(writer)
         self._tasks.add(asyncio.current_task())
         try:
@@ -174,6 +177,7 @@ class Wire:
         while data := await reader.read(65536):
             while self._state == "silent":
                 await asyncio.sleep(0.02)
+            await asyncio.sleep(self._seconds)
             writer.write(data)
         writer.close()
 
@@ -186,8 +190,12 @@ class Wire:
     def silent(self) -> None:
         self._state = "silent"
 
+    def slow(self, seconds: float) -> None:
+        """Each message takes so much longer, each way."""
+        self._seconds = seconds
+
     def up(self) -> None:
-        self._state = "up"
+        self._state, self._seconds = "up", 0.0
 
     async def close(self) -> None:
         self.gone()
@@ -257,7 +265,7 @@ class Process:
         """Wait until it answers."""
         await self.begin()
         async with httpx.AsyncClient() as http:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{self.url}/health")).status_code == 200:
@@ -269,7 +277,7 @@ class Process:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 
-    async def ended(self, within: float = 60) -> tuple[int, str]:
+    async def ended(self, within: float = 120) -> tuple[int, str]:
         """Its exit code and all that it printed."""
         output, _ = await asyncio.wait_for(self._process.communicate(), within)
         return self._process.returncode, output.decode()

@@ -222,14 +222,17 @@ async def test_a_secret_in_an_event_is_blanked():
         "logs.configure('info', 'r', ['pa\"ss', 'other'])\n"
         "logs.get().info('connect to pa\"ss', url='x:other@y', nested={'k': ['pa\"ss']})\n"
         "import logging; logging.getLogger('lib').warning('lib says %s', 'other')\n"
+        "logs.hide('learnt-later')\n"
+        "logs.get().info('now learnt-later is known')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    first, second = map(json.loads, done.stdout.splitlines())
+    first, second, third = map(json.loads, done.stdout.splitlines())
     assert (first["event"], first["url"]) == ("connect to ***", "x:***@y")
     assert first["nested"] == {"k": ["***"]}
     assert (second["event"], second["level"]) == ("lib says ***", "warning")
+    assert third["event"] == "now *** is known"
 
 
 async def test_other_commands(process, migrated):

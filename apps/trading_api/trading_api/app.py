@@ -1,14 +1,19 @@
 """The application put together."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from trading_api import errors, health, instruments, orders
+from trading_api import changes, errors, fills, health, instruments, orders, positions, prices
 from trading_api.cache import Cache
+from trading_api.credentials import Credentials
 from trading_api.database import Database
 from trading_api.frame import Lifecycle, RequestFrame
+from trading_api.hot import HotReads
+from trading_api.limits import Limits
+from trading_api.metrics import Counters
 from trading_api.settings import Settings
 
 
@@ -19,9 +24,12 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.database.open()
         await app.state.cache.open()
+        reports = asyncio.create_task(app.state.counters.report(settings.metrics_seconds))
         try:
             yield
         finally:
+            reports.cancel()
+            app.state.counters.flush()
             await app.state.cache.close()
             await app.state.database.close()
 
@@ -33,19 +41,31 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=f"{root}/openapi.json",
         redoc_url=None,
         lifespan=lifespan,
+        # Asked at each request, whether or not OpenTelemetry is there; here it is not.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.lifecycle = Lifecycle()
-    app.state.database = Database(settings)
-    app.state.cache = Cache(settings)
+    app.state.counters = counters = Counters()
+    app.state.database = Database(settings, counters, Credentials(settings))
+    app.state.cache = Cache(settings, counters)
     errors.install(app)
 
     # The hot read's router first, and none inside another: each is asked in turn for a match.
-    app.include_router(instruments.router, prefix=root)
-    app.include_router(orders.router, prefix=root)
+    for part in (instruments, orders, changes, fills, positions, prices):
+        app.include_router(part.router, prefix=root)
     # The target group checks the container's own port; people come through the load balancer.
     app.include_router(health.router)
     if root:
         app.include_router(health.router, prefix=root)
+    app.add_middleware(
+        HotReads,
+        reads={
+            f"{root}/instruments": (instruments.well_formed, instruments.get_instrument),
+            f"{root}/orders": (orders.well_formed, orders.get_order),
+            f"{root}/positions": (instruments.well_formed, positions.get_position),
+        },
+    )
+    app.add_middleware(Limits, settings=settings, counters=counters)
     app.add_middleware(RequestFrame, lifecycle=app.state.lifecycle)
     return app

@@ -4,10 +4,10 @@ import re
 import secrets
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trading_api import errors, logs
@@ -25,11 +25,13 @@ class Lifecycle:
     draining: bool = False
 
 
-def trace_id(headers: Headers) -> str:
+def trace_id(headers: Mapping[bytes, bytes]) -> str:
     """The trace that a request belongs to, as 32 hex digits; a new one if it names none."""
-    if found := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
+    named = headers.get(b"traceparent")
+    if named and (found := _TRACEPARENT.fullmatch(named.decode("latin-1"))):
         return found[1]
-    if found := _AMAZON_TRACE.fullmatch(headers.get("x-amzn-trace-id", "")):
+    named = headers.get(b"x-amzn-trace-id")
+    if named and (found := _AMAZON_TRACE.fullmatch(named.decode("latin-1"))):
         return found[1] + found[2]
     return secrets.token_hex(16)
 
@@ -47,8 +49,9 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
-        headers = Headers(scope=scope)
-        request_id = headers.get("x-request-id", "")
+        # Plainly, here and below: this is a part of every request.
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = str(uuid.uuid4())
         structlog.contextvars.clear_contextvars()
@@ -59,12 +62,15 @@ class RequestFrame:
             nonlocal status, cache
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
-                cache = answer.get("x-cache")
-                answer["X-Request-Id"] = request_id
+                answer = message["headers"]
+                for name, value in answer:
+                    if name == b"x-cache":
+                        cache = value.decode()
+                answer.append((b"x-request-id", request_id.encode()))
                 if self._lifecycle.draining:
                     # Else the load balancer would reuse a connection that is about to close.
-                    answer["Connection"] = "close"
+                    answer[:] = [one for one in answer if one[0] != b"connection"]
+                    answer.append((b"connection", b"close"))
             await send(message)
 
         try:

@@ -2,22 +2,35 @@
 
 import re
 from datetime import datetime
-from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 
-from trading_api.database import Database
-from trading_api.errors import ApiError
-from trading_api.money import Amount
+from trading_api.cache import Cache
+from trading_api.database import Queries
+from trading_api.errors import ApiError, refusals
+from trading_api.hot import X_CACHE, cached
+from trading_api.money import Amount, Total
+from trading_api.pages import LIMIT, Cursor, Limit, cursor_after, cut, key_in
 
 SYMBOL = r"^[A-Z0-9]{2,12}-[A-Z0-9]{2,12}$"
+_SYMBOL = re.compile(SYMBOL)
 router = APIRouter(prefix="/instruments", tags=["instruments"])
+_INSTRUMENT = {
+    "symbol": "SOL-USD",
+    "name": "Solana",
+    "tick_size": "0.01",
+    "lot_size": "0.001",
+    "status": "open",
+}
 
 
 class Instrument(BaseModel):
     """What can be ordered, in which steps of price (tick) and quantity (lot)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_INSTRUMENT]})
 
     symbol: str
     name: str
@@ -30,22 +43,40 @@ class LastDay(BaseModel):
     """Orders of the last 24 hours. `volume` is their quantity, `notional` quantity times price."""
 
     orders: int
-    volume: Amount
-    notional: Amount
+    volume: Total
+    notional: Total
     last_price: Amount | None
 
 
 class InstrumentOfTheDay(Instrument):
     """The hot read. `as_of` is when the database was asked."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_INSTRUMENT,
+                    "last_day": {
+                        "orders": 2,
+                        "volume": "2.5",
+                        "notional": "255.25",
+                        "last_price": "110.5",
+                    },
+                    "as_of": "2026-01-02T03:04:05.678901Z",
+                }
+            ]
+        }
+    )
+
     last_day: LastDay
     as_of: datetime
 
 
 class Instruments(BaseModel):
-    """All of them, by symbol."""
+    """A page of them by symbol. Without `next_cursor` it is the last."""
 
     instruments: list[Instrument]
+    next_cursor: str | None
 
 
 def unknown(symbol: str) -> ApiError:
@@ -57,37 +88,61 @@ def unknown(symbol: str) -> ApiError:
     )
 
 
-@router.get("")
-async def list_instruments(request: Request) -> Instruments:
-    """Every instrument."""
-    rows = await request.app.state.database.rows(
-        "SELECT symbol, name, tick_size, lot_size, status FROM instruments ORDER BY symbol"
+def well_formed(symbol: str) -> str | None:
+    """The symbol, if it could be one."""
+    return symbol if _SYMBOL.fullmatch(symbol) else None
+
+
+def symbol_of(value: Any) -> str:
+    """A cursor's symbol."""
+    if not isinstance(value, str) or not _SYMBOL.fullmatch(value):
+        raise ValueError
+    return value
+
+
+async def forget(cache: Cache, symbol: str) -> None:
+    """Have what is cached of an instrument read anew: its orders or fills have changed."""
+    await cache.forget(f"instrument:{symbol}", f"position:{symbol}")
+
+
+@router.get("", responses=refusals({400: "The cursor is none of this list."}))
+async def list_instruments(
+    request: Request, limit: Limit = LIMIT, cursor: Cursor = None
+) -> Instruments:
+    """Every instrument, by symbol."""
+    (after,) = key_in(cursor, "instruments", symbol_of)
+    rows = await request.app.state.database.reader.rows(
+        "SELECT symbol, name, tick_size, lot_size, status FROM instruments "
+        "WHERE $1::text IS NULL OR symbol > $1 ORDER BY symbol LIMIT $2",
+        after,
+        limit + 1,
     )
-    return Instruments(instruments=[Instrument(**row) for row in rows])
+    page, last = cut(rows, limit)
+    return Instruments(
+        instruments=[Instrument(**row) for row in page],
+        next_cursor=cursor_after("instruments", last["symbol"]) if last else None,
+    )
 
 
 @router.get(
     "/{symbol}",
     response_model=InstrumentOfTheDay,
-    responses={200: {"headers": {"X-Cache": {"schema": {"enum": ["hit", "miss"]}}}}},
+    responses={200: X_CACHE, **refusals({404: "There is no such instrument."})},
 )
 async def get_instrument(symbol: str, request: Request) -> Response:
     """One instrument and its last day, from the cache where it is there."""
+    if well_formed(symbol) is None:
+        raise unknown(symbol)
     state = request.app.state
-    if not re.fullmatch(SYMBOL, symbol):
-        raise unknown(symbol)
-    body, hit = await state.cache.get(
-        f"instrument:{symbol}", lambda: read_instrument(state.database, symbol)
-    )
-    if body is None:
-        raise unknown(symbol)
-    # Ready-made JSON: no model is built on the way out of the cache.
-    return Response(
-        body, media_type="application/json", headers={"X-Cache": "hit" if hit else "miss"}
+    return await cached(
+        state.cache,
+        f"instrument:{symbol}",
+        lambda: read_instrument(state.database, symbol),
+        unknown(symbol),
     )
 
 
-async def read_instrument(database: Database, symbol: str) -> bytes | None:
+async def read_instrument(database: Queries, symbol: str) -> bytes | None:
     """The hot read's JSON straight from PostgreSQL, or None if there is no such instrument."""
     row = await database.row(
         """
@@ -116,8 +171,3 @@ async def read_instrument(database: Database, symbol: str) -> bytes | None:
         last_price=fields.pop("last_price"),
     )
     return InstrumentOfTheDay.model_construct(**fields, last_day=day).model_dump_json().encode()
-
-
-def off_grid(value: Decimal, step: Decimal) -> bool:
-    """Whether `value` isn't a whole number of `step`s."""
-    return value % step != 0

@@ -18,11 +18,25 @@ class _Redactor:
         # A secret with quotes or backslashes looks different once it is JSON.
         self._hidden = [json.dumps(secret)[1:-1] for secret in secrets]
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blank these as well from now on."""
+        self._hidden += [json.dumps(secret)[1:-1] for secret in secrets]
+        self._hidden.sort(key=len, reverse=True)
+
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
         line = str(self._render(logger, method, event))
         for secret in self._hidden:
             line = line.replace(secret, "***")
         return line
+
+
+_renders: list[_Redactor] = []
+
+
+def hide(*secrets: str) -> None:
+    """Keep secrets that became known after the start out of the log."""
+    for render in _renders:
+        render.hide(secrets)
 
 
 def configure(level: str, revision: str, secrets: Iterable[str] = ()) -> None:
@@ -44,6 +58,7 @@ def configure(level: str, revision: str, secrets: Iterable[str] = ()) -> None:
         ),
     ]
     render = _Redactor(secrets)
+    _renders[:] = [render]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, render],

@@ -5,7 +5,6 @@ finds nothing left to do. Lock, migrations and version mark share one
 transaction: a task that dies halfway leaves the schema as it was.
 """
 
-import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from trading_api import logs
+from trading_api.credentials import Credentials
 from trading_api.database import until_reachable
 from trading_api.schema import MIGRATIONS
 from trading_api.settings import Settings
@@ -34,9 +34,10 @@ async def migrate(settings: Settings) -> None:
 
     Raises DatabaseUnreachable when the database can't be had.
     """
+    credentials = Credentials(settings)
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(
+        async_creator=lambda: credentials.connect(
             **settings.database_arguments(), timeout=settings.database_connect_timeout
         ),
         poolclass=NullPool,

@@ -11,7 +11,14 @@ _PATTERN = r"[0-9]{1,12}(\.[0-9]{1,8})?"
 
 def plain(value: Decimal) -> str:
     """Digits without exponent or trailing zeros: Decimal("100.50000000") is "100.5"."""
-    return format(value.normalize(), "f")
+    # Not normalize(): that rounds to the 28 digits of the context, and a sum may have more.
+    digits = format(value, "f")
+    return (digits.rstrip("0").rstrip(".") or "0") if "." in digits else digits
+
+
+def off_grid(value: Decimal, step: Decimal) -> bool:
+    """Whether `value` isn't a whole number of `step`s."""
+    return value % step != 0
 
 
 def _exact(value: Any) -> Decimal:
@@ -35,4 +42,13 @@ Amount = Annotated[
     BeforeValidator(_exact),
     PlainSerializer(plain, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN}$", "examples": ["101.25"]}),
+]
+
+# What is only ever told: a sum of amounts or of their products, of either sign.
+Total = Annotated[
+    Decimal,
+    PlainSerializer(plain, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["-2025.5"]}
+    ),
 ]

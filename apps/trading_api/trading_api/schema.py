@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from trading_api import logs
+from trading_api.credentials import Credentials
 from trading_api.database import until_reachable
 from trading_api.settings import Settings
 
@@ -26,8 +27,10 @@ async def ensure_schema(settings: Settings) -> None:
     Raises DatabaseUnreachable when the database can't be had.
     """
 
+    credentials = Credentials(settings)
+
     async def current() -> str | None:
-        connection = await asyncpg.connect(
+        connection = await credentials.connect(
             **settings.database_arguments(),
             timeout=settings.database_connect_timeout,
             command_timeout=settings.database_command_timeout,

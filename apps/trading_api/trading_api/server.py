@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from trading_api import logs
 from trading_api.frame import Lifecycle
+from trading_api.protocol import BoundedHttp
 from trading_api.settings import Settings
 
 
@@ -46,8 +47,10 @@ class DrainingServer(uvicorn.Server):
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Serve until a signal ends it."""
+    http = type("Http", (BoundedHttp,), {"seconds": settings.receive_timeout})
     config = uvicorn.Config(
         app,
+        http=http,
         host="0.0.0.0",  # noqa: S104 - a container's only way to be reached
         port=settings.port,
         log_config=None,

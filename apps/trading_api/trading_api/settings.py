@@ -38,9 +38,18 @@ class Settings(BaseSettings):
     database_host: str = Field(min_length=1, description="Name the PostgreSQL server's address.")
     database_port: int = Field(5432, ge=1, le=65535, description="Give PostgreSQL's port.")
     database_name: str = Field(min_length=1, description="Name the database.")
-    database_user: str = Field(min_length=1, description="Give the user out of the secret.")
+    database_read_host: str = Field(
+        "", description="Name the read replica's address, or nothing to read from the primary."
+    )
+    database_user: str = Field("", description="Give the user out of the secret.")
     database_password: SecretStr = Field(
-        min_length=1, description="Give the password out of the secret."
+        SecretStr(""), description="Give the password out of the secret."
+    )
+    database_secret_arn: str = Field(
+        "",
+        pattern=r"^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+)?$",
+        description="Give the ARN of the secret with username and password, which is then read "
+        "at start and again whenever the database refuses them.",
     )
     database_ssl: Literal["require", "disable"] = Field(
         "require", description="Use require, or disable where the server speaks no TLS."
@@ -61,11 +70,26 @@ class Settings(BaseSettings):
         description="Use redis://host:port/0, or rediss://host:port/0 where the cache has TLS."
     )
     redis_connect_timeout: Seconds = Field(1.0, description="Longest wait to connect to Redis.")
-    redis_timeout: Seconds = Field(0.5, description="Longest wait for one answer of Redis.")
+    redis_timeout: Seconds = Field(
+        0.25, description="Longest time that one read may spend on Redis before the database."
+    )
+    redis_pool_max: int = Field(16, ge=1, le=500, description="Most connections to Redis.")
     cache_ttl: int = Field(30, ge=1, le=86400, description="Life of a cached read in Redis.")
     cache_memory_ttl: float = Field(
         0.2, ge=0, le=60, description="Life of a cached read in the task's own memory; 0 for none."
     )
+    price_stale_seconds: Seconds = Field(15.0, description="Age from which a price is stale.")
+
+    requests_max: int = Field(
+        256, ge=1, le=10000, description="Most requests under way in one task; more are refused."
+    )
+    body_bytes_max: int = Field(
+        16384, ge=256, le=10_000_000, description="Largest body of a request, in bytes."
+    )
+    receive_timeout: Seconds = Field(
+        10.0, description="Longest wait for a request's headers, and for its body."
+    )
+    metrics_seconds: Seconds = Field(60.0, description="Time between two lines of metrics.")
 
     startup_timeout: Seconds = Field(60.0, description="Longest wait for the database at start.")
     drain_delay: float = Field(
@@ -111,6 +135,22 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _login(self) -> "Settings":
+        if self.database_secret_arn:
+            return self
+        absent = [
+            f"{name.upper()} is not set. {Settings.model_fields[name].description}"
+            for name, value in (
+                ("database_user", self.database_user),
+                ("database_password", self.database_password.get_secret_value()),
+            )
+            if not value
+        ]
+        if absent:
+            raise ValueError("\n".join(absent))
+        return self
+
     def secrets(self) -> list[str]:
         """Every text that must not reach a log, in the forms in which it could appear."""
         password = self.database_password.get_secret_value()
@@ -121,7 +161,7 @@ class Settings(BaseSettings):
         return sorted((text for text in found if text), key=len, reverse=True)
 
     def database_arguments(self) -> dict[str, Any]:
-        """Arguments of `asyncpg.connect` and `asyncpg.create_pool` that say where and who."""
+        """Arguments of `asyncpg.connect` that say where, and who as far as the environment does."""
         return {
             "host": self.database_host,
             "port": self.database_port,
