@@ -203,7 +203,7 @@ class Database:
             if not error.at_once or not self._budget.spend():
                 raise
         self._counters.retries += 1
-        # What cuts one connection cuts many: none of the pool's is asked again, and not all at once.
+        # What cuts one connection cuts many: new ones are made, and not all ask at once.
         if self._pool is not None:
             await self._pool.expire_connections()
         await asyncio.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - no secret
