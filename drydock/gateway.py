@@ -3,12 +3,14 @@
 import datetime
 import json
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -20,8 +22,13 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from drydock.errors import ApiError, DrydockError
 from drydock.moto import api
 
+T = TypeVar("T")
+
 log = logging.getLogger("drydock.gateway")
 CONTROL = "/_drydock/"
+# moto keeps no lock: what reads a dictionary while another call adds to it fails with this.
+_MEANWHILE = re.compile(r"during iteration$")
+_TRIES = 10
 _IP_FREEBIND = 15  # in.h; Python names it from 3.12 on
 
 
@@ -118,11 +125,14 @@ class Gateway:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         handler = self.operations.get((call.service, call.action)) if call else None
         try:
-            if call and handler and (made := api.answer(call, handler, environ, body)):
-                return _answer_with(*made)
+            if call and handler:
+                tries = 1 if call.mutating else _TRIES
+                made = _undisturbed(lambda: api.answer(call, handler, environ, body), tries)
+                if made:
+                    return _answer_with(*made)
             if call and not api.in_moto(call):
                 return self._unknown(call, "moto has no such service")
-            return self._by_moto({**environ, "wsgi.input": BytesIO(body)})
+            return _undisturbed(lambda: self._by_moto(environ, body))
         except NotImplementedError as error:
             # 501 is not retried by AWS's clients; a 500 would be, for minutes.
             return self._unknown(call, f"{error}")
@@ -130,13 +140,13 @@ class Gateway:
             log.exception("%s failed", call)
             return self._unknown(call, "internal error; the trace is in the gateway's log")
 
-    def _by_moto(self, environ: dict) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _by_moto(self, environ: dict, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         begun: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
             begun.append((status, headers))
 
-        parts = self._moto(environ, start)
+        parts = self._moto({**environ, "wsgi.input": BytesIO(body)}, start)
         content = b"".join(parts)
         if hasattr(parts, "close"):
             parts.close()
@@ -152,6 +162,17 @@ class Gateway:
             501,
         )
         return _answer_with(*api.refuse(call, error))
+
+
+def _undisturbed(act: Callable[[], T], tries: int = _TRIES) -> T:
+    """What `act` returns; it is called again where another call changed what it was reading."""
+    for left in range(tries - 1, -1, -1):
+        try:
+            return act()
+        except RuntimeError as error:
+            if not left or not _MEANWHILE.search(str(error)):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _answer_with(
