@@ -166,13 +166,13 @@ class Gateway:
 
 def _undisturbed(act: Callable[[], T], tries: int = _TRIES) -> T:
     """What `act` returns; it is called again where another call changed what it was reading."""
-    for left in range(tries - 1, -1, -1):
+    while True:
+        tries -= 1
         try:
             return act()
         except RuntimeError as error:
-            if not left or not _MEANWHILE.search(str(error)):
+            if not tries or not _MEANWHILE.search(str(error)):
                 raise
-    raise AssertionError("the last try returns or raises")
 
 
 def _answer_with(

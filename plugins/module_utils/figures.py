@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.drydock.ops.plugins.module_utils.observation import (
     CPU_PERCENT,
@@ -29,29 +29,32 @@ def began(series: Mapping[str, Series], period: int, at: float) -> float | None:
     today's share: pooled connections that a failover has cut may fail once each, much later.
     """
 
+    def value(name: str, start: float) -> float:
+        return series.get(name, {}).get(start, 0)
+
     def failed(start: float) -> float:
-        wrong = sum(series.get(name, {}).get(start, 0) for name in ("errors", "balancer"))
-        asked = series.get("requests", {}).get(start, 0) + series.get("balancer", {}).get(start, 0)
-        return 100 * wrong / asked if asked else 0
+        asked = value("requests", start) + value("balancer", start)
+        return 100 * (value("errors", start) + value("balancer", start)) / asked if asked else 0
 
     starts = sorted({start for one in series.values() for start in one}, reverse=True)
-    newest = [start for start in starts if at - start <= _RECENT * period]
-    most = max(map(failed, newest), default=0)
+    most = max((failed(start) for start in starts if at - start <= _RECENT * period), default=0)
     symptoms = (
         [start for start in starts if failed(start) >= max(ERROR_SHARE, most / 4)],
-        [start for start in starts if series.get("latency", {}).get(start, 0) >= LATENCY_SECONDS],
-        [start for start in starts if series.get("cpu", {}).get(start, 0) >= CPU_PERCENT],
+        [start for start in starts if value("latency", start) >= LATENCY_SECONDS],
+        [start for start in starts if value("cpu", start) >= CPU_PERCENT],
     )
-    found = []
-    for wrong in symptoms:
-        first = at
-        for start in wrong:
-            if first - start > (_RECENT if first == at else 3) * period:
-                break
-            first = start
-        if first < at:
-            found.append(first)
-    return min(found, default=None)
+    found = (_since(wrong, period, at) for wrong in symptoms)
+    return min((first for first in found if first is not None), default=None)
+
+
+def _since(wrong: Sequence[float], period: int, at: float) -> float | None:
+    """Return the first of the periods that reach up to now; they come newest first."""
+    found = None
+    for start in wrong:
+        if (at if found is None else found) - start > (_RECENT if found is None else 3) * period:
+            break
+        found = start
+    return found
 
 
 def _mean(series: Series, start: float, end: float) -> float | None:

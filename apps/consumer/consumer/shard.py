@@ -101,6 +101,8 @@ class ShardReader:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), max(0.0, seconds))
+            # Not wait_for: until Python 3.12 it may forget that it was cancelled.
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
         except TimeoutError:
             return

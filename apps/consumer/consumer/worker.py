@@ -64,7 +64,8 @@ class Worker:
             except FAILED as error:
                 self._log.warning("leases_unavailable", reason=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._settings.lease_seconds / 4)
+                async with asyncio.timeout(self._settings.lease_seconds / 4):
+                    await self._stopping.wait()
         await self._drain()
 
     async def _round(self) -> None:

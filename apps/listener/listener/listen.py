@@ -79,7 +79,8 @@ class Subscription:
             self._log.info("following", accounts=len(of), slot=self._slot)
             heard_at = time.monotonic()
             while True:
-                message = orjson.loads(await asyncio.wait_for(socket.recv(), silence))
+                async with asyncio.timeout(silence):
+                    message = orjson.loads(await socket.recv())
                 if await self._heard(message, of):
                     heard_at = time.monotonic()
                 if time.monotonic() - heard_at > silence:
@@ -100,7 +101,8 @@ class Subscription:
         early: list[dict] = []
         missing = set(calls)
         while missing:
-            said = orjson.loads(await asyncio.wait_for(socket.recv(), 10))
+            async with asyncio.timeout(10):
+                said = orjson.loads(await socket.recv())
             if "id" not in said:
                 early.append(said)
                 continue

@@ -59,7 +59,9 @@ class Publisher:
     async def put(self, event: dict[str, Any]) -> None:
         """Queues an event; waits while the queue is full. Raises Stalled after STALL_SECONDS."""
         try:
-            await asyncio.wait_for(self._room.acquire(), self._settings.stall_seconds)
+            # Not wait_for: until Python 3.12 it may forget that it was cancelled.
+            async with asyncio.timeout(self._settings.stall_seconds):
+                await self._room.acquire()
         except TimeoutError:
             raise Stalled from None
         self._metrics.backlog += 1

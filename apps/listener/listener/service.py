@@ -1,7 +1,6 @@
 """The service put together: active or standby, its status port, its metrics."""
 
 import asyncio
-import contextlib
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -89,7 +88,8 @@ class Service:
     async def _drain(self, publisher: Publisher) -> None:
         self._log.info("draining", backlog=self._metrics.backlog)
         try:
-            await asyncio.wait_for(publisher.drained(), self._settings.drain_timeout)
+            async with asyncio.timeout(self._settings.drain_timeout):
+                await publisher.drained()
         except TimeoutError:
             # Not lost: the position lies before it, so the next one pages it.
             self._log.warning("not_drained", backlog=self._metrics.backlog)
@@ -107,12 +107,13 @@ class Service:
 
 
 async def _end(*tasks: asyncio.Task) -> None:
-    """Cancels tasks; raises what one of them had ended with before."""
+    """Cancels tasks and waits for them; raises what one of them had ended with before."""
     for task in tasks:
         task.cancel()
+    await asyncio.wait(tasks)  # not each by `await`: who waits may be cancelled too
     for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        if not task.cancelled():
+            task.result()
 
 
 async def serve(settings: Settings) -> None:

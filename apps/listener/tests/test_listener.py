@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ONE, TWO, Faulty, Node, Place, free_port, kill, until
 
 from listener import settings
+from listener.envelope import slot_event
+from listener.metrics import Metrics
 from listener.node import PAGE
+from listener.publish import Publisher
 
 
 async def following(node: Node, count: int = 1) -> None:
@@ -147,6 +151,30 @@ async def test_a_full_queue_closes_the_socket_and_loses_nothing(
     assert service.state()[1]["backlog"] <= 4
     faulty.away = False
     await whole(node, place, ONE)
+
+
+async def test_who_is_cancelled_while_the_queue_gets_room_ends(place: Place):
+    """At whichever moment: asyncio.wait_for forgot it at one of them, and nothing ended."""
+    for turns in range(12):
+        free = asyncio.Event()
+
+        class Slow:
+            async def call(self, operation: str, free: asyncio.Event = free, **rows: Any) -> Any:
+                await free.wait()
+                return {"Records": [{} for _ in rows["Records"]]}
+
+        publisher = Publisher(place.settings(queue_max=1), Slow(), Metrics("-"), {}, lambda: True)
+        publishing = asyncio.create_task(publisher.run())
+        await publisher.put(slot_event(1, 0, 0, 0))
+        waiting = asyncio.create_task(publisher.put(slot_event(2, 1, 0, 0)))
+        await asyncio.sleep(0.01)
+        free.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled = waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled() == cancelled, f"after {turns} turns of the loop"
+        await kill(publishing)
 
 
 async def test_a_silent_node_is_left(node: Node, place: Place, start):
