@@ -34,7 +34,9 @@ class Client:
     async def take(self, seconds: float) -> list[bytes]:
         """What there is, within so many seconds; none where nothing came."""
         try:
-            await asyncio.wait_for(self._something.wait(), seconds)
+            # Not wait_for: until Python 3.12 it may forget that it was cancelled.
+            async with asyncio.timeout(seconds):
+                await self._something.wait()
         except TimeoutError:
             return []
         self._something.clear()
