@@ -42,13 +42,19 @@ def short(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
+_NOTHING = (None, [], {}, "")
+
+
 def tidy(value: Any) -> Any:
-    """Return a definition without what is empty or only AWS's way of saying nothing."""
+    """Return a definition without what is empty or only AWS's way of saying nothing.
+
+    A variable's ``value`` is kept: one that is empty is set all the same.
+    """
     if isinstance(value, dict):
         found = {
             key: tidy(part) for key, part in value.items() if key != "cpu" or part not in (0, "0")
         }
-        return {key: part for key, part in found.items() if part not in (None, [], {}, "")}
+        return {key: part for key, part in found.items() if key == "value" or part not in _NOTHING}
     if isinstance(value, list):
         found = [tidy(part) for part in value]
         if found and all(isinstance(part, dict) and "name" in part for part in found):

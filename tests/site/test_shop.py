@@ -95,6 +95,6 @@ def test_a_declined_payment_gives_the_stock_back(site: Site, stock: Callable[[],
     before = stock()
     answer = place(site, str(uuid.uuid4()), quantity=2, card=DECLINED)
     assert answer.status_code == 402, answer.text
-    identifier = answer.json()["order"]["id"]
+    identifier = answer.json()["error"]["order"]["id"]
     assert of_order(site, identifier) == ["declined|marlin-spike|2|34.50|released|declined|34.50"]
     assert stock() == before

@@ -182,6 +182,18 @@ def test_a_first_release_sets_the_count_and_fills_the_template(
     assert observe(service, result["deployment"], 0)["finished"]
 
 
+def test_an_empty_variable_is_set(ecs: FakeEcs, service: Service) -> None:
+    """Twice: how it is kept must not look like a change."""
+    fields = {"environment": {"READ_HOST": ""}}
+    start(service, want(**fields), False)
+    ecs.finish()
+    (hello,) = (
+        one for one in ecs.definitions[f"{ARN}:2"]["containerDefinitions"] if one["name"] == "hello"
+    )
+    assert {"name": "READ_HOST", "value": ""} in hello["environment"]
+    assert not start(service, want(**fields), False)["changed"]
+
+
 def test_the_same_release_again_changes_nothing(ecs: FakeEcs, service: Service) -> None:
     released(ecs, service)
     result = start(service, want(), False)
