@@ -125,7 +125,7 @@ locals {
   own_check = { for key in ["healthCheck"] : key => {
     command     = var.health_command
     interval    = 10
-    timeout     = 5
+    timeout     = 10 # a busy host starts the check late, which is no fault of the task
     retries     = 3
     startPeriod = min(var.health_grace_seconds, 300)
   } if length(var.health_command) > 0 }
