@@ -40,7 +40,7 @@ clean: down ## down, and also the images, caches and tools
 	podman image ls --quiet --filter label=drydock.recipe | xargs --no-run-if-empty podman image rm --force
 	rm -rf .drydock .venv
 
-test: setup ## All layers: the quick ones first, then the site beside all others
+test: setup ## All layers: the site in one lane, all others in another beside it
 	@python scripts/test_layers.py $(BESIDE)
 
 lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zizmor, terraform fmt, jobs, checkov
@@ -81,7 +81,7 @@ test-frame: setup
 
 # One platform serves all of it: the main job first, the way back last.
 SITE := test_main_job.py test_deploy_images.py test_broken_images.py test_blue_green.py \
-  test_operations.py test_jobs.py test_sleep.py drills test_destroy.py
+  test_shop.py test_operations.py test_jobs.py test_sleep.py drills test_destroy.py
 test-site: setup
 	$(PYTEST) $(SITE:%=tests/site/%) $(SOLANA_DRILLS:%=--ignore=%)
 
