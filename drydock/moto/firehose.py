@@ -10,6 +10,7 @@ from moto.backends import get_backend
 from moto.firehose.models import DeliveryStream
 from moto.kinesis.models import Stream
 
+from drydock.moto.streaming import turn
 from drydock.settings import ACCOUNT_ID
 
 # Firehose's own, where a delivery stream says nothing (API reference, BufferingHints).
@@ -81,6 +82,10 @@ class Cursor:
 
     def read(self) -> list[Record]:
         """What has come since the last call; nothing while there is no such stream."""
+        with turn:
+            return self._read_on()
+
+    def _read_on(self) -> list[Record]:
         _, _, _, region, account, resource = self._source.split(":", 5)
         streams = get_backend("kinesis")[account][region].streams
         stream = streams.get(resource.removeprefix("stream/"))
