@@ -54,9 +54,10 @@ def _make(seconds=0, **more):
     )  # fmt: skip
 
 
-def _put(*texts, key="a"):
+def _put(*texts):
+    kinesis = boto3.client("kinesis")
     for text in texts:
-        boto3.client("kinesis").put_record(StreamName="s", PartitionKey=key, Data=text.encode())
+        kinesis.put_record(StreamName="s", PartitionKey="a", Data=text.encode())
 
 
 def _lines(*names):
