@@ -5,6 +5,7 @@ from drydock.controllers.cache import CacheController
 from drydock.controllers.cloudwatch import CloudWatchController
 from drydock.controllers.database import DatabaseController, DatabaseMeter, ProxyController
 from drydock.controllers.ecs import EcsController, EcsMeter
+from drydock.controllers.firehose import FirehoseController
 from drydock.controllers.hosts import HostController
 from drydock.controllers.load_balancer import LoadBalancerController, LoadBalancerMeter
 from drydock.controllers.network import NetworkController
@@ -33,4 +34,5 @@ def all_of(cloud: Cloud) -> list[Controller]:
         ScalingController(cloud),
         FleetController(cloud),
         StreamingMeter(cloud),
+        FirehoseController(cloud),
     ]

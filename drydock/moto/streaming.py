@@ -1,5 +1,6 @@
 """What streams and queues have to tell CloudWatch."""
 
+import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,6 +33,9 @@ class Depth:
     delayed: int
 
 
+# Held by whoever puts records, reads them, or splits and merges shards: in between a shard is not
+# what it seems.
+turn = threading.RLock()
 # Whoever puts or gets records goes on at once; the meter reads these.
 _counted: deque[Counted] = deque(maxlen=50_000)
 

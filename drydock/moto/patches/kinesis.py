@@ -3,12 +3,15 @@
 moto 5.2 drops the tags that a stream is made with; measures lag between records, so that a reader
 of one old record is said to be up to date; puts new records into shards that are closed; and moves
 the records of a closed shard to its children (swapping key and data as it splits), where a reader
-who has them already meets them again.
+who has them already meets them again. It also gives two records that come at once one number, so
+that one of them is lost.
 """
 
+import functools
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -16,16 +19,18 @@ from moto.kinesis.models import KinesisBackend, Record, Shard, Stream
 from moto.kinesis.responses import KinesisResponse
 from moto.kinesis.utils import decompose_shard_iterator
 
-from drydock.moto.streaming import Counted, count
+from drydock.moto.streaming import Counted, count, turn
 
 
 def apply() -> None:
     KinesisResponse.create_stream = _create_stream(KinesisResponse.create_stream)
-    KinesisBackend.get_records = _get_records(KinesisBackend.get_records)
+    KinesisBackend.get_records = _in_turn(_get_records(KinesisBackend.get_records))
     KinesisBackend._send_stream_metrics = _count_incoming
     Stream.get_shard_for_key = _open(Stream.get_shard_for_key)
-    Stream.split_shard = _kept(Stream.split_shard)
-    Stream.merge_shards = _kept(Stream.merge_shards)
+    # The whole way of a record, with what functions are told of it (patches/awslambda.py).
+    Stream.put_record = _in_turn(Stream.put_record)
+    Stream.split_shard = _in_turn(_kept(Stream.split_shard))
+    Stream.merge_shards = _in_turn(_kept(Stream.merge_shards))
 
 
 def _create_stream(original: Any) -> Any:
@@ -107,3 +112,14 @@ def _kept(original: Any) -> Any:
                 shard.records = records
 
     return change
+
+
+def _in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
+    """One after another, whichever threads they come from."""
+
+    @functools.wraps(original)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with turn:
+            return original(*arguments, **named)
+
+    return call

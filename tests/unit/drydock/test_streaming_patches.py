@@ -2,17 +2,21 @@
 
 import io
 import json
+import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.backends import get_backend
 
 from drydock.errors import ApiError
 from drydock.moto import patches, streaming
 from drydock.moto.api import Context
 from drydock.moto.patches import rds_backups
+from drydock.settings import ACCOUNT_ID
 
 WATCHER = """
 import base64, json
@@ -217,3 +221,24 @@ def test_backups_are_replicated_into_another_region_once():
     calls["DeleteDBInstanceAutomatedBackup"](away, key)
     with pytest.raises(ApiError, match="no automated backup"):
         describe(away, key)
+
+
+@pytest.fixture
+def quick_switches():
+    """Threads give way to each other as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_records_that_come_at_once_each_get_a_number(quick_switches):
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    stream = get_backend("kinesis")[ACCOUNT_ID]["us-east-1"].streams["s"]
+    with ThreadPoolExecutor(8) as many:
+        list(many.map(lambda number: stream.put_record("a", None, f"{number:04}"), range(2000)))
+    (shard,) = stream.shards.values()
+    assert sorted(record.data for record in shard.records.values()) == [
+        f"{number:04}" for number in range(2000)
+    ]
