@@ -81,7 +81,7 @@ test-frame: setup
 
 # One platform serves all of it: the main job first, the way back last.
 SITE := test_main_job.py test_deploy_images.py test_broken_images.py test_blue_green.py \
-  test_operations.py test_jobs.py test_sleep.py drills test_destroy.py
+  test_operations.py test_trace.py test_jobs.py test_sleep.py drills test_destroy.py
 test-site: setup
 	$(PYTEST) $(SITE:%=tests/site/%) $(SOLANA_DRILLS:%=--ignore=%)
 
