@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -322,7 +323,14 @@ def test_rules_choose_by_priority_and_conditions(web: Web) -> None:
     seen = {name.lower(): value for name, value in seen.items()}
     assert seen["x-forwarded-for"].startswith("192.0.2.7, 10.")
     assert (seen["x-forwarded-proto"], seen["x-forwarded-port"]) == ("http", "80")
-    assert seen["x-amzn-trace-id"].startswith("Root=1-")
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", seen["x-amzn-trace-id"])
+    begun = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=00f067aa0ba902b7;Sampled=1"
+    for named in (begun, f"Self=1-5759e988-{'0' * 24};{begun}"):
+        seen = get(web.url("/"), X_Amzn_Trace_Id=named).json["headers"]
+        (kept,) = [text for name, text in seen.items() if name.lower() == "x-amzn-trace-id"]
+        own, _, rest = kept.partition(";")
+        assert rest == begun and own not in named
+        assert re.fullmatch(r"Self=1-[0-9a-f]{8}-[0-9a-f]{24}", own)
 
 
 def test_weights_share_requests_out(web: Web) -> None:

@@ -30,6 +30,7 @@ _FIELDS = {
     "deploy": ["limit=hello"],
     "rollback": ["limit=hello"],
     "drift": ["limit=foundation"],
+    "trace": ["trace_id=1-5759e988-bd862e3fe1be46a994272793"],
     "failover-drill": ["target=both"],
     "ecs-tasks-flapping": ["workload=hello"],
     "high-5xx": ["workload=hello"],

@@ -17,7 +17,7 @@ from consumer.aws import FAILED
 from consumer.database import TRANSIENT, Database, describe
 from consumer.dead_letters import DeadLetters
 from consumer.effects import Effect
-from consumer.envelope import Envelope, Poison, Record, read
+from consumer.envelope import Envelope, Poison, Record, read, trace_of
 from consumer.metrics import Metrics
 from consumer.settings import Settings
 
@@ -177,7 +177,10 @@ class Applier:
         tally = self._metrics.of(self._shard)
         tally.rejected += sent
         tally.backlog = max(0, tally.backlog - 1)
-        self._log.error("rejected", sequence=record.sequence, reason=reason, attempts=attempts)
+        self._log.error(
+            "rejected", **trace_of(record), sequence=record.sequence, reason=reason,
+            attempts=attempts,
+        )  # fmt: skip
 
     async def _hold_fence(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         # Held until the commit, so that a successor's claim waits for it or comes first.

@@ -1,11 +1,20 @@
 """What a record of the stream is, as the listener publishes it (apps/listener, envelope.py)."""
 
+import json
+import re
+import secrets
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+_TRACEPARENT = r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+
+
+def _fields(traceparent: str) -> dict[str, str]:
+    _, trace_id, parent_id, _ = traceparent.split("-")
+    return {"trace_id": trace_id, "parent_id": parent_id, "span_id": secrets.token_hex(8)}
 
 
 class Poison(Exception):
@@ -24,14 +33,13 @@ class Envelope(BaseModel):
     key: Text
     slot: int = Field(ge=0, lt=2**63)
     time: AwareDatetime
-    traceparent: str = Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+    traceparent: str = Field(pattern=_TRACEPARENT)
     payload: dict[str, Any]
 
     @property
     def trace(self) -> dict[str, str]:
-        """The fields that tie a log line to the event's trace."""
-        _, trace_id, parent_id, _ = self.traceparent.split("-")
-        return {"trace_id": trace_id, "parent_id": parent_id}
+        """The fields that tie a log line to the event's trace, in a span of the line's own."""
+        return _fields(self.traceparent)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,16 @@ class Record:
     sequence: str
     key: str
     data: bytes
+
+
+def trace_of(record: Record) -> dict[str, str]:
+    """As `Envelope.trace`, of a record that may be no event; empty where it names no trace."""
+    try:
+        named = json.loads(record.data)["traceparent"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    known = isinstance(named, str) and re.fullmatch(_TRACEPARENT, named)
+    return _fields(named) if known else {}
 
 
 def read(record: Record, types: frozenset[str]) -> Envelope:

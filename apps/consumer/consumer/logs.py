@@ -2,7 +2,6 @@
 
 import json
 import logging
-import secrets
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -77,6 +76,4 @@ def get(**context: Any) -> Any:
 def event(log: Any, what: str, envelope: Any) -> None:
     """A line about one event, in a span of its own; at debug unless its trace is sampled."""
     sampled = envelope.traceparent.endswith("1")
-    (log.info if sampled else log.debug)(
-        what, **envelope.trace, span_id=secrets.token_hex(8), id=envelope.id, key=envelope.key
-    )
+    (log.info if sampled else log.debug)(what, **envelope.trace, id=envelope.id, key=envelope.key)

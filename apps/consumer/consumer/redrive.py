@@ -23,7 +23,7 @@ from consumer.apply import write
 from consumer.aws import Client
 from consumer.database import Database, DatabaseUnreachable
 from consumer.dead_letters import DeadLetters
-from consumer.envelope import Poison, read
+from consumer.envelope import Poison, read, trace_of
 from consumer.settings import Settings
 
 # Longer than a whole run of refused letters takes, so that none is tried twice in it.
@@ -86,14 +86,16 @@ async def _one(
     settings: Settings, database: Database, dead: DeadLetters, message: dict[str, Any]
 ) -> tuple[str, str]:
     log = logs.get(component="redrive")
+    trace: dict[str, str] = {}
     try:
         record = await dead.record(message)
+        trace = trace_of(record)
         event = read(record, settings.event_types)
         async with database.transaction() as connection:
             fresh = await write(connection, [(record, event)])
             await connection.execute(_REDRIVEN, record.shard, record.sequence)
     except (Poison, ValueError) as error:
-        log.warning("still_refused", message_id=message["MessageId"], reason=str(error))
+        log.warning("still_refused", **trace, message_id=message["MessageId"], reason=str(error))
         return "refused", str(error)
     # After the commit: a death in between leaves a letter whose event is known then.
     await dead.delete(message)

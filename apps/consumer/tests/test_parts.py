@@ -11,7 +11,7 @@ from conftest import event
 from consumer import logs, settings
 from consumer.balance import Watch, wanted
 from consumer.effects import compute_units
-from consumer.envelope import Poison, Record, read
+from consumer.envelope import Poison, Record, read, trace_of
 from consumer.leases import END, Lease
 from consumer.metrics import Metrics
 
@@ -27,6 +27,28 @@ def test_an_event_is_read():
     found = read(record(event(7)), TYPES)
     assert (found.id, found.slot) == ("a-7", 7)
     assert found.trace["trace_id"] in found.traceparent
+    assert found.trace["span_id"] != found.trace["parent_id"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b"\xff",
+        {"traceparent": 7},
+        {"traceparent": "00-a-b-01"},
+    ],
+)
+def test_what_names_no_trace_has_none(given: dict | bytes):
+    assert trace_of(record(given)) == {}
+
+
+def test_a_poisoned_record_has_its_trace():
+    poison = event(1, slot=-1)
+    assert trace_of(record(poison))["trace_id"] == poison["traceparent"].split("-")[1]
 
 
 @pytest.mark.parametrize(

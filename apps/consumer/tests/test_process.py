@@ -130,12 +130,17 @@ async def test_poison_is_laid_aside_and_redriven_after_the_fix(place, process):
         "unknown type 'swap': EVENT_TYPES has logs, slot"
     }
     running.signal(signal.SIGTERM)
-    await running.ended()
+    _, lines = await running.ended()
+    traces = {one["id"]: one["traceparent"].split("-")[1] for one in events}
+    rejected = Counter(line["trace_id"] for line in lines if line["event"] == "rejected")
+    assert rejected == Counter(traces[one["id"]] for one in events if one["type"] == "swap")
 
     # Before the fix they are refused again, and stay.
     early: Process = await process(where.variables, "consumer.redrive").begin("--limit", "3")
     code, lines = await early.ended()
     assert (code, lines[-1]["refused"], lines[-1]["applied"]) == (1, 3, 0)
+    refused = [line["trace_id"] for line in lines if line.get("event") == "still_refused"]
+    assert len(refused) == 3 and set(refused) < set(rejected)
     # A trial asks one of a reason, before the fix and after it.
     trial: Process = await process(where.variables, "consumer.redrive").begin("--trial")
     code, lines = await trial.ended()

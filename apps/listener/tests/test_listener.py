@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -228,4 +229,6 @@ async def test_the_process_listens_and_ends_as_asked(node: Node, place: Place):
     assert process.returncode == 0
     trace = place.published(ONE)[0]["traceparent"].split("-")[1]
     assert f'"trace_id": "{trace}"' in output.decode()
+    # X-Ray refuses a trace whose first 32 bits are not its time.
+    assert len(trace) == 32 and abs(int(trace[:8], 16) - time.time()) < 300
     assert '"Published"' in output.decode()

@@ -1,7 +1,6 @@
 """Around each request: its ids, its one log line, its last-resort error, its place in a drain."""
 
 import re
-import secrets
 import time
 import uuid
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from market_data import logs
 from market_data.errors import refusal
+from market_data.tracing import Span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-# What an Application Load Balancer adds; the same 128 bits in X-Ray's spelling.
-_AMAZON_TRACE = re.compile(r"(?:.*;)?\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;.*)?")
 
 
 @dataclass
@@ -24,15 +21,6 @@ class Lifecycle:
     """Where the process stands between start and stop."""
 
     draining: bool = False
-
-
-def trace_id(headers: Headers) -> str:
-    """The trace that a request belongs to, as 32 hex digits; a new one if it names none."""
-    if found := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
-        return found[1]
-    if found := _AMAZON_TRACE.fullmatch(headers.get("x-amzn-trace-id", "")):
-        return found[1] + found[2]
-    return secrets.token_hex(16)
 
 
 class RequestFrame:
@@ -53,7 +41,8 @@ class RequestFrame:
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = str(uuid.uuid4())
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id(headers))
+        span = Span.of(headers.get("traceparent", ""), headers.get("x-amzn-trace-id", ""))
+        structlog.contextvars.bind_contextvars(request_id=request_id, **span.fields())
         status = 0
 
         async def send_with_ids(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""One line of JSON per event on stdout, with request and trace ids, and never a secret."""
+"""One line of JSON per event on stdout, with request, trace and span ids, and never a secret."""
 
 import json
 import logging
@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from market_data.tracing import Span
 
 
 class _Redactor:
@@ -71,3 +73,14 @@ def configure(level: str, revision: str, secrets: Iterable[str] = ()) -> None:
 def get(**context: Any) -> Any:
     """A logger; `context` is in each of its events."""
     return structlog.get_logger(**context)
+
+
+def event(log: Any, what: str, envelope: dict[str, Any], **more: Any) -> None:
+    """A line about one event of the stream, in a span of its own, if its trace is sampled.
+
+    `envelope`: as the listener publishes it (apps/listener, envelope.py).
+    """
+    caller = Span.of(str(envelope.get("traceparent", "")), "")
+    # An event without a valid trace has none to be found by.
+    if caller.parent_id and caller.sampled:
+        log.info(what, **caller.fields(), id=envelope.get("id"), **more)

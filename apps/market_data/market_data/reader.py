@@ -115,3 +115,4 @@ class Reader:
         value = {"price": f"{found:f}", "observed_at": at, "source": SOURCE}
         if await self._store.keep(pool.symbol, slot, value):
             self._metrics.prices += 1
+            logs.event(self._log, "priced", event, symbol=pool.symbol)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from conftest import POOLS, Place, free_port, redis_url, until
+from conftest import POOLS, Place, event, free_port, redis_url, sold, until
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +37,16 @@ async def test_it_serves_until_it_is_asked_to_stop(place: Place) -> None:
             return False
 
     await until(up)
+    # Of the sampled trace there is a line, of the other and of what names none there is not.
+    sampled, quiet = (f"00-{digit * 32}-{'5' * 16}-0{flag}" for digit, flag in ("a1", "b0"))
+    told = ({"traceparent": sampled}, {"traceparent": quiet}, {}, {"traceparent": 7})
+    for slot, more in enumerate(told, start=7):
+        place.put(event(slot, sold(150 + slot), **more))
+
+    async def priced() -> bool:
+        return (await place.price()).get("price") == "160"
+
+    await until(priced)
     check = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", "market_data/healthcheck.py", cwd=ROOT, env={"PORT": port}
     )
@@ -46,6 +56,9 @@ async def test_it_serves_until_it_is_asked_to_stop(place: Place) -> None:
     assert process.returncode == 0, out
     said = [json.loads(line) for line in out.splitlines()]
     assert {"draining", "metrics"} <= {line["event"] for line in said}
+    (line,) = [one for one in said if one["event"] == "priced"]
+    assert (line["trace_id"], line["parent_id"], line["symbol"]) == ("a" * 32, "5" * 16, "SOL-USD")
+    assert len(line["span_id"]) == 16
     (metrics, *_) = [line for line in said if line["event"] == "metrics"]
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Drydock/MarketData"
 

@@ -9,6 +9,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { ApiError } from './errors.js';
 import { charge, refund } from './payment.js';
+import { within } from './tracing.js';
 
 const ENDS = new Set(['paid', 'declined', 'rejected']);
 const COLUMNS =
@@ -73,18 +74,23 @@ export class Orders {
       this.settings.resume_after,
     );
     let ended = 0;
-    for (const order of late) {
-      try {
-        const { state } = await this.settle(order);
-        this.log.info({ order_id: order.id, from: order.state, state }, 'order_resumed');
-        ended += 1;
-      } catch (error) {
-        this.log.warn({ order_id: order.id, state: order.state, reason: error.message }, 'order_stands_still');
-        // To the end of the queue, so that one that fails again and again holds up no other.
-        await this.database.rows('UPDATE shop_order.orders SET updated_at = clock_timestamp() WHERE id = $1', order.id);
-      }
-    }
+    // A trace each: whoever began them is gone.
+    for (const order of late) ended += await within('resume order', {}, () => this.resumeOne(order));
     return ended;
+  }
+
+  /** 1 if the order has ended by this, else 0. */
+  async resumeOne(order) {
+    try {
+      const { state } = await this.settle(order);
+      this.log.info({ order_id: order.id, from: order.state, state }, 'order_resumed');
+      return 1;
+    } catch (error) {
+      this.log.warn({ order_id: order.id, state: order.state, reason: error.message }, 'order_stands_still');
+      // To the end of the queue, so that one that fails again and again holds up no other.
+      await this.database.rows('UPDATE shop_order.orders SET updated_at = clock_timestamp() WHERE id = $1', order.id);
+      return 0;
+    }
   }
 
   async reserve(order) {

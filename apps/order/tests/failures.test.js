@@ -78,7 +78,11 @@ test('a service that stays away ends in 503; the order is kept and goes on later
   assert.equal(await shop.orders.resume(), 0);
   assert.equal(shop.calls.length, 3 * 4);
   away = false;
+  const before = shop.calls.length;
   assert.equal(await shop.orders.resume(), 2);
+  // What is done for an order that is taken up again is one trace, and another order's another.
+  const traces = shop.calls.slice(before).map(({ headers }) => headers.traceparent.split('-')[1]);
+  assert.deepEqual([traces.length, traces[0] === traces[1], traces[2] === traces[3], new Set(traces).size], [4, true, true, 2]);
   assert.equal(await shop.orders.resume(), 0);
   assert.equal((await place(shop.api, {}, { key: 'kept' })).status, 201);
 });

@@ -1,7 +1,6 @@
 """Around each request: its ids, its one log line, its last-resort error, its place in a drain."""
 
 import re
-import secrets
 import time
 import uuid
 from dataclasses import dataclass
@@ -11,13 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rpc_cache import logs
+from rpc_cache import logs, tracing
 from rpc_cache.errors import INTERNAL, RpcError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-# What an Application Load Balancer adds; the same 128 bits in X-Ray's spelling.
-_AMAZON_TRACE = re.compile(r"(?:.*;)?\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;.*)?")
 
 
 @dataclass
@@ -25,15 +21,6 @@ class Lifecycle:
     """Where the process stands between start and stop."""
 
     draining: bool = False
-
-
-def trace_id(headers: Headers) -> str:
-    """The trace that a request belongs to, as 32 hex digits; a new one if it names none."""
-    if found := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
-        return found[1]
-    if found := _AMAZON_TRACE.fullmatch(headers.get("x-amzn-trace-id", "")):
-        return found[1] + found[2]
-    return secrets.token_hex(16)
 
 
 class RequestFrame:
@@ -45,7 +32,7 @@ class RequestFrame:
         self._log = logs.get()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
@@ -54,7 +41,11 @@ class RequestFrame:
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = str(uuid.uuid4())
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id(headers))
+        span = tracing.begin(headers.get("traceparent", ""), headers.get("x-amzn-trace-id", ""))
+        structlog.contextvars.bind_contextvars(request_id=request_id, **span.fields())
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
         status, cache = 0, None
 
         async def send_with_ids(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""One line of JSON per event on stdout, with request and trace ids, and never a secret."""
+"""One line of JSON per event on stdout, with request, trace and span ids, and never a secret."""
 
 import json
 import logging

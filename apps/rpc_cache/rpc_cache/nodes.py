@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import orjson
 
+from rpc_cache import tracing
 from rpc_cache.errors import UNHEALTHY, NodesAway, RpcError
 from rpc_cache.methods import ACTING
 from rpc_cache.settings import Settings
@@ -71,8 +72,9 @@ class Nodes:
     async def _once(self, payload: bytes) -> tuple[bytes, Any]:
         body = bytearray()
         async with self._current().stream(
-            "POST", self._url, content=payload, headers={"Content-Type": "application/json"}
-        ) as answer:
+            "POST", self._url, content=payload,
+            headers={"Content-Type": "application/json", **tracing.carried()},
+        ) as answer:  # fmt: skip
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > self._answer_max:

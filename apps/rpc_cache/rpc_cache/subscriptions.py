@@ -8,7 +8,7 @@ import orjson
 import websockets
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rpc_cache import logs, methods
+from rpc_cache import logs, methods, tracing
 from rpc_cache.errors import INVALID, Limited, RpcError
 from rpc_cache.metrics import Metrics
 from rpc_cache.rpc import Rpc
@@ -44,6 +44,7 @@ class Subscriptions:
                 max_size=settings.answer_max,
                 compression=None,
                 proxy=None,
+                additional_headers=tracing.carried(),
             ) as node:
                 await self._carry(client, node, caller)
         except (OSError, TimeoutError, websockets.WebSocketException) as error:

@@ -59,6 +59,7 @@ class Node:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.seen: list[bytes] = []
+        self.traceparents: list[str] = []  # of each call and WebSocket; empty without one
         self.peers: set[Any] = set()
         self.delay = 0.0
         self.now = self.most = 0
@@ -91,6 +92,7 @@ class Node:
     async def _http(self, request: Request) -> Response:
         body = await request.body()
         self.seen.append(body)
+        self.traceparents.append(request.headers.get("traceparent", ""))
         self.peers.add(request.client)
         call = json.loads(body)
         self.calls[call["method"]] += 1
@@ -115,6 +117,7 @@ class Node:
 
     async def _socket(self, socket: WebSocket) -> None:
         await socket.accept()
+        self.traceparents.append(socket.headers.get("traceparent", ""))
         async for text in socket.iter_text():
             call = json.loads(text)
             self.calls[call["method"]] += 1

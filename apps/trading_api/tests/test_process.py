@@ -202,9 +202,15 @@ async def test_logs_are_json_with_ids_and_without_secrets(
     by_name = {event["event"]: event for event in events}
     placed = next(event for event in events if event.get("request_id") == "find-me")
     assert (placed["trace_id"], placed["status"]) == (trace, 201)
+    assert placed["parent_id"] == "00f067aa0ba902b7" != placed["span_id"]
+    requests = [event for event in events if event["event"] in ("request", "unhandled_error")]
+    assert all(len(event["trace_id"]) == 32 and event["span_id"] for event in requests)
     assert (placed["path"], placed["method"]) == (f"{API}/orders", "POST")
     hot = next(event for event in events if "cache" in event and event["event"] == "request")
     assert (hot["cache"], hot["trace_id"]) == ("miss", "5759e988bd862e3fe1be46a994272793")
+    # All lines of one request have one span.
+    boom = [event for event in requests if event.get("status", 500) == 500]
+    assert len(boom) == 2 and len({event["span_id"] for event in boom}) == 1
     assert by_name["unhandled_error"]["exception"][0]["exc_type"] == "UndefinedTableError"
     assert {"cache_away", "database_unavailable", "draining"} <= set(by_name)
     for secret in (

@@ -1,21 +1,17 @@
 """Around each request: its ids, its one log line, its last-resort error, its place in a drain."""
 
 import re
-import secrets
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trading_api import errors, logs
+from trading_api.tracing import Span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-# What an Application Load Balancer adds; the same 128 bits in X-Ray's spelling.
-_AMAZON_TRACE = re.compile(r"(?:.*;)?\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;.*)?")
 
 
 @dataclass
@@ -23,17 +19,6 @@ class Lifecycle:
     """Where the process stands between start and stop."""
 
     draining: bool = False
-
-
-def trace_id(headers: Mapping[bytes, bytes]) -> str:
-    """The trace that a request belongs to, as 32 hex digits; a new one if it names none."""
-    named = headers.get(b"traceparent")
-    if named and (found := _TRACEPARENT.fullmatch(named.decode("latin-1"))):
-        return found[1]
-    named = headers.get(b"x-amzn-trace-id")
-    if named and (found := _AMAZON_TRACE.fullmatch(named.decode("latin-1"))):
-        return found[1] + found[2]
-    return secrets.token_hex(16)
 
 
 class RequestFrame:
@@ -55,7 +40,11 @@ class RequestFrame:
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = str(uuid.uuid4())
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id(headers))
+        span = Span.of(
+            headers.get(b"traceparent", b"").decode("latin-1"),
+            headers.get(b"x-amzn-trace-id", b"").decode("latin-1"),
+        )
+        structlog.contextvars.bind_contextvars(request_id=request_id, **span.fields())
         status, cache = 0, None
 
         async def send_with_ids(message: Message) -> None:

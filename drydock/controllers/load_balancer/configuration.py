@@ -220,6 +220,10 @@ def _forwarded_headers(listener: Listener, attributes: Mapping[str, str]) -> lis
         f"  http-request set-header X-Forwarded-Proto {listener.protocol.lower()}",
         f"  http-request set-header X-Forwarded-Port {listener.port}",
         "  http-request set-var-fmt(txn.id) '1-%{+X}Ts-%[uuid(),regsub(-,,g),bytes(0,24)]'",
+        # A trace that has begun stays; the balancer's own part in it stands before it.
+        "  http-request set-var(txn.trace) req.fhdr(x-amzn-trace-id),regsub(^Self=[^;]*;,)",
+        "  http-request set-header X-Amzn-Trace-Id "
+        f"'Self=%[var(txn.id),lower];%[var(txn.trace)]' if {trace}",
         f"  http-request set-header X-Amzn-Trace-Id Root=%[var(txn.id),lower] if !{trace}",
     ]
 

@@ -62,7 +62,7 @@ def test_every_object_is_as_its_module_documents(made: jobs_awx.Objects) -> None
         "notification_template": 1,
         "inventory": 6,
         "inventory_source": 9,
-        "job_template": 62,
+        "job_template": 65,
         "workflow_job_template": 11,
         "workflow_job_template_node": 44,
         "link": 33,
