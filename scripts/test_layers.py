@@ -24,9 +24,9 @@ FIRST = {"lint": ("lint",), "unit": ("test-unit",)}
 # name of a lane → its layers, the timed ones first: later the other lane has its drills.
 LANES = {
     "site": ("test-site",),
-    "parts": ("test-frame", "test-platform", "test-terraform", "test-apps", "test-roles"),
+    "parts": ("test-frame", "test-platform", "test-terraform", "apps-test", "test-roles"),
 }
-POLITE = ("test-terraform", "test-apps", "test-roles")  # nobody waits for these with a stop-watch
+POLITE = ("test-terraform", "apps-test", "test-roles")  # nobody waits for these with a stop-watch
 # Lines that say what failed, in a layer's output of thousands; and how many of its last.
 _FAILURE = re.compile(r"FAILED|^ERROR |fatal: \[|^\[ERROR\]|^E   |Error \d+$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
