@@ -124,9 +124,19 @@ def test_the_load_balancer_sends_as_the_rules_do():
 
 def test_emulator_is_the_one_that_is_pinned():
     pinned = re.search(r"^moto\S*==(\S+)", (PROJECT / "requirements.in").read_text(), re.MULTILINE)
-    for name in ("aws", "resources"):
-        image = usual(COMPOSE["services"][name]["image"])
-        assert image.rpartition(":")[2] == pinned[1]
+    assert usual(COMPOSE["services"]["aws"]["image"]).rpartition(":")[2] == pinned[1]
+
+
+def test_what_the_variables_name_is_made():
+    made = (PROJECT / "compose/aws.py").read_text()
+    prefix = re.search(r'^NAME = "(.+)"$', made, re.MULTILINE)[1]
+    for service in COMPOSE["services"].values():
+        for variable in ("STREAM_NAME", "LEASE_TABLE", "DEAD_LETTER_QUEUE_URL"):
+            if value := service.get("environment", {}).get(variable):
+                name = value.rpartition("/")[2].removeprefix(f"{prefix}-events")
+                assert (variable == "STREAM_NAME" and not name) or f'{{events}}{name}"' in made
+    login = COMPOSE["services"]["trading_api"]["environment"]["DATABASE_SECRET_ARN"]
+    assert login.endswith(f":secret:{prefix}-database")
 
 
 def test_nothing_is_open_beyond_this_machine():
