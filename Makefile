@@ -18,7 +18,7 @@ SOLANA_DRILLS := $(addprefix tests/site/drills/test_,solana_fleet.py solana_node
 # Whole playbooks against stand-ins of AWX, AWS and terraform: minutes, so not with what takes seconds.
 PLAYS := tests/unit/awx/test_awx_apply.py tests/unit/workflows/test_approved_plan.py
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform test-apps test-roles test-platform test-runbooks test-frame test-site test-solana docs lock jobs job timers
+.PHONY: help setup demo up down clean test lint test-unit test-terraform apps-test test-roles test-platform test-runbooks test-frame test-site test-solana docs lock jobs job timers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,7 @@ test-unit: setup ## Layer 2 (seconds): Python without containers
 test-terraform: setup ## Layer 3: validate every stack, terraform test with a mocked provider
 	python scripts/terraform_tests.py
 
-test-apps: setup ## Layer 4: the workloads' own tests, on a real PostgreSQL and a real Valkey
+apps-test: setup ## Layer 4: the workloads' own tests, on a real PostgreSQL and a real Valkey
 	python scripts/app_tests.py
 
 test-roles: setup ## Layer 5: every wrong input stops with a sentence; the Solana role on Debian 12 and 13 (molecule)

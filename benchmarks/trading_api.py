@@ -8,11 +8,12 @@ the TEST_ variables that apps/trading_api/README.md lists:
 
 The ceiling is an ASGI function on the same uvicorn that does the one call (asyncpg, redis-py or
 a dict) and nothing else: no routing, ids, limits, logs or errors. `--beside` measures a server
-that was started by hand in the same rounds, such as a checkout of a peer.
+that was started by hand in the same rounds, such as a checkout of a peer; put it on the last core
+too (taskset). A second table says how many times its rate each read has.
 
 One process serves at a time, on the last core; wrk with 32 connections and its servers are on
-the others. The median of the rounds counts. Compare figures of one run only. It works in a
-database of its own and drops it.
+the others. The best of the rounds counts: the others tell of the machine's other work. Compare
+figures of one run only. It works in a database of its own and drops it.
 """
 
 import argparse
@@ -23,7 +24,6 @@ import os
 import re
 import secrets
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -201,11 +201,6 @@ def measure(url: str, seconds: int) -> Figures:
     return Figures(float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1]), p50, p99)
 
 
-def median(rounds: list[Figures]) -> Figures:
-    """Each figure's median."""
-    return Figures(*(statistics.median(figure) for figure in zip(*rounds, strict=True)))
-
-
 def resident(pid: int) -> float:
     """A process's resident memory in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -254,7 +249,7 @@ def compare(own: dict[str, str], chosen: argparse.Namespace) -> None:
                 measure(url, 1)
                 seen[name].append(measure(url, chosen.seconds))
         print("| read | req/s | p50 ms | p99 ms | of its ceiling |\n|---|---|---|---|---|")
-        results = {name: median(rounds) for name, rounds in seen.items()}
+        results = {name: max(rounds, key=lambda one: one.rate) for name, rounds in seen.items()}
         for name, found in results.items():
             case = next((one for one in CASES if one.name == name and one.ceiling), None)
             share = found.rate / results[f"  its ceiling ({case.ceiling[1:]})"].rate if case else 0
@@ -262,6 +257,17 @@ def compare(own: dict[str, str], chosen: argparse.Namespace) -> None:
             print(f"| {name} | {found.rate:,.0f} | {found.p50:.1f} | {found.p99:.1f} | {told} |")
         sizes = ", ".join(f"{name} {resident(pid):.0f} MB" for name, pid in pids.items())
         print(f"Memory of a worker: {sizes}.")
+        print_times(results, [one.split("=", 1)[0] for one in chosen.beside])
+
+
+def print_times(results: dict[str, Figures], beside: list[str]) -> None:
+    """How many times the rate of each server beside it the service's reads have."""
+    if beside:
+        print(f"\n| read | {' | '.join(f'times {name}' for name in beside)} |")
+        print("|---|" + "---|" * len(beside))
+    for case in CASES if beside else []:
+        times = [f"{results[case.name].rate / results[name].rate:.1f}" for name in beside]
+        print(f"| {case.name} | {' | '.join(times)} |")
 
 
 def main() -> None:

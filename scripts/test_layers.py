@@ -23,12 +23,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 LANES = {
     "site": ("test-site",),
     "parts": (
-        "lint", "test-unit", "test-frame", "test-platform", "test-terraform", "test-apps",
+        "lint", "test-unit", "test-frame", "test-platform", "test-terraform", "apps-test",
         "test-roles",
     ),
 }  # fmt: skip
 # Nobody waits for these with a stop-watch.
-POLITE = ("lint", "test-unit", "test-terraform", "test-apps", "test-roles")
+POLITE = ("lint", "test-unit", "test-terraform", "apps-test", "test-roles")
 # Lines that say what failed, in a layer's output of thousands; and how many of its last.
 _FAILURE = re.compile(r"FAILED|^ERROR |fatal: \[|^\[ERROR\]|^E   |Error \d+$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

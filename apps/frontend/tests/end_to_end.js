@@ -20,7 +20,7 @@ const complaints = [];
 
 before(async () => {
   const executablePath = process.env.TEST_CHROMIUM || '/usr/bin/chromium';
-  assert.ok(existsSync(executablePath), `There is no ${executablePath}: run make test-apps, or name a Chromium in TEST_CHROMIUM.`);
+  assert.ok(existsSync(executablePath), `There is no ${executablePath}: run make apps-test, or name a Chromium in TEST_CHROMIUM.`);
   mkdirSync(EVIDENCE, { recursive: true });
   database = await newDatabase();
   product = await productService(database.environment);

@@ -1,6 +1,6 @@
 """Which trace a request belongs to: W3C's trace context, with ids that X-Ray takes.
 
-Ids and headers are those of OpenTelemetry, without its SDK (docs/decisions.md, 46).
+Ids and headers are those of OpenTelemetry, without its SDK (docs/decisions.md, 47).
 """
 
 import re

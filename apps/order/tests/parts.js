@@ -18,7 +18,7 @@ function variable(name) {
   if (value) return value;
   throw new Error(
     `${name} is not set: these tests need a real PostgreSQL and the product service's Python. ` +
-      'Set what apps/order/README.md lists, or run `make test-apps`.',
+      'Set what apps/order/README.md lists, or run `make apps-test`.',
   );
 }
 

@@ -33,7 +33,7 @@ def variable(name: str) -> str:
     if not value:
         pytest.fail(
             f"{name} is not set: these tests need a real PostgreSQL. Start one and set the TEST_ "
-            "variables that apps/product/README.md lists, or run `make test-apps`.",
+            "variables that apps/product/README.md lists, or run `make apps-test`.",
             pytrace=False,
         )
     return value

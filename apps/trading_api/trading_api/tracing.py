@@ -1,7 +1,7 @@
 """Which trace a request belongs to: W3C's trace context, with ids that X-Ray takes.
 
 Ids and headers are those of OpenTelemetry, without its SDK, which costs a sixth of what a hot
-read does (docs/decisions.md, 46).
+read does (docs/decisions.md, 47).
 """
 
 import re
