@@ -29,6 +29,7 @@ _EXAMPLE = {
     "stock": 25,
 }
 _CHANGES = {
+    400: {"description": "If-Match is no ETag."},
     404: {"description": "There is no such product."},
     412: {"description": "The product has changed since that version."},
     428: {"description": "If-Match is missing."},
@@ -40,8 +41,9 @@ class Details(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
-    name: str = Field(min_length=1, max_length=120)
-    description: str = Field("", max_length=2000)
+    # PostgreSQL keeps no zero character, and a page shows no other control character.
+    name: str = Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")
+    description: str = Field("", max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
     price: Price
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
     stock: int = Field(ge=0, le=1_000_000, strict=True)

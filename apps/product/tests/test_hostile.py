@@ -1,0 +1,106 @@
+"""Requests that nobody means well: every one is told what is wrong, none breaks anything."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+import schemathesis
+from conftest import API, LAMP
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import (
+    not_a_server_error,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+NASTY = ["'; DROP TABLE product.products; --", "\x00", "\ud800", "${jndi:x}", "a" * 9000]
+
+
+async def put(http: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    given = {"Content-Type": "application/json", "If-Match": '"1"'}
+    return await http.put(f"{API}/products/lamp", content=content, headers=given)
+
+
+@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("field", ["price", "currency", "stock"])
+async def test_texts_that_attack_are_refused(http, field, text):
+    answer = await put(http, json.dumps({**LAMP, field: text}).encode())
+    assert answer.status_code == 422, answer.text
+    assert (await http.get(f"{API}/products/lamp")).json()["price"] == LAMP["price"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+async def test_a_name_is_kept_as_it_is_or_refused(http, text):
+    answer = await put(http, json.dumps({**LAMP, "name": text}).encode())
+    assert answer.status_code in (200, 422), answer.text
+    if answer.status_code == 200:
+        assert (await http.get(f"{API}/products/lamp")).json()["name"] == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 8000,
+        b'{"stock": 1e400}',
+        b'{"stock": ' + b"9" * 5000 + b"}",
+        b'{"price": NaN}',
+        b'{"name": {"$ne": 1}, "price": [], "stock": {}}',
+    ],
+)
+async def test_bodies_that_are_no_product_are_refused(http, body):
+    answer = await put(http, body)
+    assert answer.status_code in (400, 422), answer.text
+    error = answer.json()["error"]
+    assert error["code"] and error["message"]
+    assert "Traceback" not in answer.text and "pydantic" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["products/' OR 1=1", "products/%00", "products/%FF", "reservations/%00", "products?limit=%00"],
+)
+async def test_paths_that_attack_are_refused(http, path):
+    answer = await http.get(f"{API}/{path}")
+    assert answer.status_code in (404, 422), answer.text
+    assert "SELECT" not in answer.text
+
+
+async def test_schemathesis_finds_no_error_of_ours(process, migrated, sql):
+    """Generated requests, right and wrong, for each operation of the OpenAPI document."""
+    service = await process({**migrated, "LOG_LEVEL": "error", "DRAIN_DELAY": "0"}).serving()
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+        answer = await http.post(f"{API}/products", json={"sku": "lamp", **LAMP})
+        assert answer.status_code == 201, answer.text
+
+    def run() -> int:
+        schema = schemathesis.openapi.from_url(f"{service.url}{API}/openapi.json")
+        count = 0
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            quick = settings(
+                max_examples=25, deadline=None, database=None, derandomize=True,
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )  # fmt: skip
+
+            def check(case) -> None:
+                nonlocal count
+                count += 1
+                case.call_and_validate(
+                    base_url=service.url,
+                    timeout=60,
+                    checks=[
+                        not_a_server_error, status_code_conformance, response_schema_conformance,
+                    ],
+                )  # fmt: skip
+
+            quick(given(case=operation.as_strategy())(check))()
+        return count
+
+    assert await asyncio.to_thread(run) > 100
