@@ -40,7 +40,7 @@ clean: down ## down, and also the images, caches and tools
 	podman image ls --quiet --filter label=drydock.recipe | xargs --no-run-if-empty podman image rm --force
 	rm -rf .drydock .venv
 
-test: setup ## All layers: the quick ones first, then the site beside all others
+test: setup ## All layers: the site in one lane, all others in another beside it
 	@python scripts/test_layers.py $(BESIDE)
 
 lint: setup ## Layer 1 (a minute): ruff, yamllint, ansible-lint (production), zizmor, terraform fmt, jobs, checkov

@@ -1,4 +1,4 @@
-"""Runs the layers of the tests: the quick ones first, then two lanes, side by side.
+"""Runs the layers of the tests in two lanes, side by side.
 
 A lane waits for parts and timers most of the time, so that two of them take little longer than
 the longer one. Each has an embedded cloud of its own: the second lane's is set by the variables
@@ -13,20 +13,22 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-# Both compute on one core each for most of their time.
-FIRST = {"lint": ("lint",), "unit": ("test-unit",)}
-# name of a lane → its layers, the timed ones first: later the other lane has its drills.
+# name of a lane → its layers: the quick ones, then the timed ones, for later the other lane has
+# its drills. The site is the longest of all by far, so that nothing comes before it.
 LANES = {
     "site": ("test-site",),
-    "parts": ("test-frame", "test-platform", "test-terraform", "test-apps", "test-roles"),
-}
-POLITE = ("test-terraform", "test-apps", "test-roles")  # nobody waits for these with a stop-watch
+    "parts": (
+        "lint", "test-unit", "test-frame", "test-platform", "test-terraform", "test-apps",
+        "test-roles",
+    ),
+}  # fmt: skip
+# Nobody waits for these with a stop-watch.
+POLITE = ("lint", "test-unit", "test-terraform", "test-apps", "test-roles")
 # Lines that say what failed, in a layer's output of thousands; and how many of its last.
 _FAILURE = re.compile(r"FAILED|^ERROR |fatal: \[|^\[ERROR\]|^E   |Error \d+$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -50,8 +52,8 @@ class Report:
         """Runs one make target; its lines bear the lane's name."""
         begun = time.monotonic()
         words = ["make", "--no-print-directory", layer]
-        if lane in LANES:  # a test is shown when it has ended: dots have no end for minutes
-            words.append("PYTEST=python -m pytest -v")
+        # A test is shown when it has ended: dots have no end for minutes.
+        words.append("PYTEST=python -m pytest -v")
         process = subprocess.Popen(
             ["nice", "--adjustment=10", *words] if layer in POLITE else words,
             cwd=PROJECT,
@@ -79,11 +81,11 @@ class Report:
         with self.printing:
             print(f"{lane:5} | {text}", flush=True)
 
-    def lanes(self, lanes: Mapping[str, Sequence[str]]) -> None:
-        """Runs lanes side by side, in each its layers, of which none needs the one before."""
+    def lanes(self) -> None:
+        """Runs the lanes side by side, in each its layers, of which none needs the one before."""
         threads = [
-            threading.Thread(target=lambda lane=lane: [self.run(one, lane) for one in lanes[lane]])
-            for lane in lanes
+            threading.Thread(target=lambda lane=lane: [self.run(one, lane) for one in LANES[lane]])
+            for lane in LANES
         ]
         for thread in threads:
             thread.start()
@@ -94,9 +96,7 @@ class Report:
 def main() -> int:
     """Runs all layers; returns the exit code."""
     report, begun = Report(), time.monotonic()
-    report.lanes(FIRST)
-    if all(passed for _, _, passed in report.rows):
-        report.lanes(LANES)
+    report.lanes()
     # A log is read from its end: what failed is told there again.
     for layer, lines in report.failures.items():
         print(f"\n{layer} failed:", *lines, sep="\n  ")
@@ -105,7 +105,7 @@ def main() -> int:
         print(f"  {layer:16} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
     print(f"  {'all':16} {time.monotonic() - begun:6.0f} s")
     # A layer that never came to its row has not passed.
-    layers = {layer for lanes in (FIRST, LANES) for some in lanes.values() for layer in some}
+    layers = {layer for some in LANES.values() for layer in some}
     return 0 if {layer for layer, _, passed in report.rows if passed} == layers else 1
 
 
