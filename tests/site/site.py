@@ -132,7 +132,7 @@ def start(playbook: str, *arguments: str, inventory: str = "local") -> subproces
     )
 
 
-def finish(process: subprocess.Popen, timeout: float = 900) -> Run:
+def finish(process: subprocess.Popen, timeout: float = 1500) -> Run:
     """Waits for a started playbook."""
     output, _ = process.communicate(timeout=timeout)
     changed = {host: int(count) for host, count in _RECAP.findall(output)}
