@@ -36,7 +36,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-async def until(what: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
+async def until(what: Callable[[], Awaitable[Any]], seconds: float = 180) -> Any:
     """The first true value of `what`."""
     deadline = time.monotonic() + seconds
     while not (found := await what()):

@@ -37,7 +37,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-async def until(what: Callable[[], Any], seconds: float = 60) -> Any:
+async def until(what: Callable[[], Any], seconds: float = 180) -> Any:
     """The first true value of `what`."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

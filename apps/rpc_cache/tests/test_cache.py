@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from conftest import account
+from conftest import account, waited
 
 from rpc_cache import methods
 
@@ -134,10 +134,10 @@ async def test_serves_without_redis_and_takes_it_back(start, node, redis_wire):
     for fault in (redis_wire.gone, redis_wire.silent):
         fault()
         before = node.calls["getSlot"]
-        begin = time.monotonic()
-        answers = await asyncio.gather(*(task.call("getSlot") for _ in range(50)))
+        async with waited() as passed:
+            answers = await asyncio.gather(*(task.call("getSlot") for _ in range(50)))
         assert {answer.status_code for answer in answers} == {200}
-        assert time.monotonic() - begin < 3
+        assert passed.seconds < 3
         # One for all, without Redis too.
         assert node.calls["getSlot"] - before <= 2
         assert (await task.http.get("/ready")).json() == {"status": "degraded", "cache": "away"}
@@ -235,9 +235,9 @@ async def test_only_what_acts_is_never_sent_twice(start, node, method, asked):
 async def test_late_nodes_are_not_asked_again_and_no_more_at_once(start, node):
     node.delay = 5
     task = await start(node_timeout=0.4, node_connect_timeout=0.3, node_connections=4)
-    begin = time.monotonic()
-    answers = await asyncio.gather(*(task.call("getBalance", account()) for _ in range(20)))
-    assert time.monotonic() - begin < 3
+    async with waited() as passed:
+        answers = await asyncio.gather(*(task.call("getBalance", account()) for _ in range(20)))
+    assert passed.seconds < 3
     assert {answer.status_code for answer in answers} == {503}
     assert node.most <= 4
     assert any("all connections" in answer.text for answer in answers)

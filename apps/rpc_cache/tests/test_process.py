@@ -56,7 +56,7 @@ async def test_too_many_websockets_are_sent_away(process, node):
 async def test_metrics_say_who_asked_for_what(process, node):
     node.delay = 0.02
     service = await process(
-        METRICS_SECONDS="600", DRAIN_DELAY="0", CALLER_LIMITS='{"ip:192.0.2.9": 1}'
+        METRICS_SECONDS="600", DRAIN_DELAY="0", CALLER_LIMITS='{"ip:192.0.2.9": 0.01}'
     ).serving()
     key = account()
     async with httpx.AsyncClient() as http:
