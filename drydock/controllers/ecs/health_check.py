@@ -1,7 +1,7 @@
 """A container's health check, as ECS runs it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -19,11 +19,15 @@ class Probe:
         self._next = time.monotonic()
         self._failures, self._begun = 0, False
 
-    def due(self, execute: Callable[..., Any], name: str) -> str | None:
-        """Probes when it is time to; HEALTHY or UNHEALTHY when that says so."""
+    def due(self, execute: Callable[[Sequence[str], float], int]) -> str | None:
+        """Probes when it is time to; HEALTHY or UNHEALTHY when that says so.
+
+        Args:
+            execute: runs a command in the container for so many seconds at most; its exit code.
+        """
         if not self._command or time.monotonic() < self._next:
             return None
-        well = execute(name, self._command, timeout=self._timeout).code == 0
+        well = execute(self._command, self._timeout) == 0
         self._next = time.monotonic() + self._interval
         if well:
             self._failures, self._begun = 0, True

@@ -1,6 +1,7 @@
 """A task's life: one container, one thread from PROVISIONING to STOPPED."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from drydock import namespace
 from drydock.cgroup import Cgroup
 from drydock.controller import Cloud
 from drydock.controllers.ecs.container import options
@@ -126,6 +128,7 @@ class _Life:
         self._settings = cloud.settings
         self._credentials: Credentials | None = None
         self._process: int | None = None  # pidfd of the container's first process
+        self._pid = 0
         self._probe = Probe(self._container.get("healthCheck"))
 
     def _set(self, **fields: Any) -> None:
@@ -216,7 +219,7 @@ class _Life:
         self._set(runtime_id=inspected["Id"], image_digest=inspected.get("ImageDigest", ""))
         if self._task.deployment:
             self._task.deployment.digest = self._task.image_digest
-        pid = inspected["State"]["Pid"]
+        self._pid = pid = inspected["State"]["Pid"]
         with contextlib.suppress(OSError):  # it has ended already
             self._process = os.pidfd_open(pid) if pid else None
         with contextlib.suppress(OSError):
@@ -245,7 +248,7 @@ class _Life:
             if self._dead(_TICK):
                 return
             self._log.ship()
-            health = self._probe.due(self._podman.execute, self._name)
+            health = self._probe.due(functools.partial(namespace.execute, self._pid))
             if health and health != self._task.health:
                 self._set(health=health)
 

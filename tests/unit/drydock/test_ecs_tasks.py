@@ -139,9 +139,9 @@ class Container:
     def __init__(self, code: int):
         self.code, self.commands = code, []
 
-    def execute(self, _name, command, *, timeout):
+    def execute(self, command, timeout):
         self.commands.append((command, timeout))
-        return self
+        return self.code
 
 
 CHECK = {"command": ["CMD-SHELL", "curl localhost"], "interval": 5, "timeout": 2, "retries": 3}
@@ -153,8 +153,8 @@ def test_a_probe_keeps_its_interval_and_counts_failures_in_a_row(monkeypatch):
     said = []
     for code in (1, 1, 0, 1, 1, 1, 1, 0):
         container.code = code
-        said.append(probe.due(container.execute, "web"))
-        assert probe.due(container.execute, "web") is None  # not yet due
+        said.append(probe.due(container.execute))
+        assert probe.due(container.execute) is None  # not yet due
         clock.now += 5
     bad, good = "UNHEALTHY", "HEALTHY"
     assert said == [None, None, good, None, None, bad, bad, good]
@@ -164,19 +164,19 @@ def test_a_probe_keeps_its_interval_and_counts_failures_in_a_row(monkeypatch):
 def test_failures_in_the_start_period_do_not_count_until_it_was_well_once(monkeypatch):
     clock, container = Clock(monkeypatch), Container(1)
     probe = Probe({**CHECK, "startPeriod": 30, "retries": 1})
-    assert probe.due(container.execute, "web") is None
+    assert probe.due(container.execute) is None
     clock.now += 5
     container.code = 0
-    assert probe.due(container.execute, "web") == "HEALTHY"
+    assert probe.due(container.execute) == "HEALTHY"
     clock.now += 5
     container.code = 1
-    assert probe.due(container.execute, "web") == "UNHEALTHY"
+    assert probe.due(container.execute) == "UNHEALTHY"
 
 
 @pytest.mark.parametrize("check", [None, {"command": ["NONE"]}])
 def test_no_check_no_probe(check):
     container = Container(0)
-    assert Probe(check).due(container.execute, "web") is None and not container.commands
+    assert Probe(check).due(container.execute) is None and not container.commands
 
 
 # --- shapes --------------------------------------------------------------------------------
