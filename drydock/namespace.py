@@ -112,9 +112,9 @@ def _paused(process: Path, root: Path = Path("/sys/fs/cgroup")) -> bool:
     """Whether a process's group is frozen. Raises OSError when the process is gone."""
     for line in process.joinpath("cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers == "freezer":
-            return "FROZEN" in root.joinpath("freezer", path[1:], "freezer.state").read_text()
-        with suppress(OSError):
-            if not controllers and "1" in root.joinpath(path[1:], "cgroup.freeze").read_text():
+        with suppress(OSError):  # a root group has neither file
+            if controllers == "freezer":
+                return "FROZEN" in (root / "freezer" / path[1:] / "freezer.state").read_text()
+            if not controllers and "1" in (root / path[1:] / "cgroup.freeze").read_text():
                 return True
     return False
