@@ -38,6 +38,9 @@ exec setpriv --reuid=postgres --regid=postgres --clear-groups \
   -c fsync=off -c max_connections=200
 """
 
+# A test that hangs ends the run after so many seconds and says where.
+_PATIENCE = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
+
 
 def _environment_of(app: Path) -> Path:
     """The app's venv, made anew when its pins have changed; returns its python."""
@@ -123,7 +126,7 @@ def _tests(names: list[str]) -> list[tuple[Path, list[str]]]:
             packages_of(app)
     return [
         *(
-            (app, [pythons[app], "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            (app, [pythons[app], "-m", "pytest", "-q", "-p", "no:cacheprovider", *_PATIENCE])
             for app in python
             if app in chosen
         ),

@@ -4,7 +4,8 @@ import asyncio
 import time
 
 import pytest
-from conftest import account, waited
+from conftest import account
+from patience import waited
 
 from rpc_cache import methods
 

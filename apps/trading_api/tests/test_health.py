@@ -2,7 +2,8 @@
 
 import asyncio
 
-from conftest import API, blocked, place, waited
+from conftest import API, blocked, place
+from patience import waited
 
 
 async def test_both_paths_answer(start):

@@ -6,7 +6,8 @@ import subprocess
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import API, Wire, blocked, place, redis_url, waited
+from conftest import API, Wire, blocked, place, redis_url
+from patience import waited
 
 READ = f"{API}/instruments/SOL-USD"
 KEY = "trading_api:1:instrument:SOL-USD"
