@@ -24,7 +24,6 @@ from drydock import disks, images
 from drydock.errors import DrydockError
 from drydock.podman import HOME_LABEL, Podman
 from drydock.settings import PROJECT, Settings
-from drydock.tls import Authority
 
 Say = Callable[[str], None]
 _START_SECONDS = 60
@@ -130,8 +129,7 @@ def _start(settings: Settings, say: Say) -> None:
     configure_podman(settings)
     sweep(settings, say)
     podman = Podman(settings)
-    authority = Authority(settings.folder("ca"))
-    images.ensure(podman, authority.certificate, say)
+    images.ensure(podman, say)
     say(f"starting the gateway at {settings.endpoint}")
     log_path = settings.path("log", "gateway.log")
     settings.path("log", "audit.jsonl").unlink(missing_ok=True)  # of the cloud before

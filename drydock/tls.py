@@ -1,7 +1,7 @@
 """The embedded cloud's certificate authority.
 
 AWS's own endpoints carry certificates of a public authority; here the authority is made on
-the machine and the base images trust it, so that clients verify as they do on AWS.
+the machine, and tasks are given a bundle with it, so that clients verify as they do on AWS.
 """
 
 import datetime
@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+# Where Debian keeps the authorities that programs trust, in images as on machines.
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _LIFETIME = datetime.timedelta(days=3650)
 
 
@@ -44,6 +46,7 @@ class Authority:
 
     Attributes:
         certificate: path of ``ca.pem``, which clients trust.
+        bundle: path of this machine's authorities and this one, in one file.
     """
 
     def __init__(self, folder: Path):
@@ -51,6 +54,13 @@ class Authority:
         self._key_file, self.certificate = folder / "ca.key", folder / "ca.pem"
         if not self.certificate.exists():
             self._make()
+        public = BUNDLE.read_bytes() if BUNDLE.exists() else b""
+        self.bundle = folder / "bundle.pem"
+        wanted = public + self.certificate.read_bytes()
+        # Not written anew below tasks that read it.
+        if not self.bundle.exists() or self.bundle.read_bytes() != wanted:
+            self.bundle.write_bytes(wanted)
+            self.bundle.chmod(0o644)
         self._key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
         self._certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
 

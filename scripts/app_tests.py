@@ -22,7 +22,6 @@ sys.path.insert(0, str(PROJECT))
 from drydock import images, lifecycle  # noqa: E402
 from drydock.podman import Podman  # noqa: E402
 from drydock.settings import Settings  # noqa: E402
-from drydock.tls import Authority  # noqa: E402
 
 _POSTGRES = """
 set -eu
@@ -153,8 +152,7 @@ def main(names: list[str]) -> int:
     for one in (base, settings):  # the images are built with the first's
         lifecycle.configure_podman(one)
     podman = Podman(settings)
-    authority = Authority(base.folder("ca"))
-    images.ensure(Podman(base), authority.certificate, print)
+    images.ensure(Podman(base), print)
     password = secrets.token_urlsafe(16)
     code = 0
     with lifecycle.hold(settings):

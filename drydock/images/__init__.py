@@ -1,28 +1,32 @@
 """The images that the embedded cloud brings: nothing is pulled from a hub.
 
-``debian`` is a Debian 13 made by mmdebstrap from the system's package mirror; ``base``, and
-``node`` with Node.js, are what workloads run on (Dockerfiles take it as ``BASE``); ``node_build``
-is what pages and Node's packages are built with (``BUILD_BASE``); ``parts`` runs behind the API;
-``host`` is a machine with systemd, made when the first of its release is wanted.
+``debian`` is a Debian 13 made by mmdebstrap from the system's package mirror; it, and ``node`` with
+Node.js, are what workloads run on (Dockerfiles take it as ``BASE``); ``node_build`` is what pages
+and Node's packages are built with (``BUILD_BASE``), ``uv`` what installs Python's (``UV``);
+``parts`` runs behind the API; ``host`` is a machine with systemd, made when the first of its
+release is wanted. Nothing in them is of one cloud, so that all clouds of a machine share them and
+the layers that are built on them.
 """
 
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from drydock.errors import DrydockError
 from drydock.podman import Podman
-from drydock.settings import Settings
 
 DEBIAN = "localhost/drydock/debian:trixie"
 PARTS = "localhost/drydock/parts:trixie"
-NODE_BARE = "localhost/drydock/node-bare:trixie"
+NODE = "localhost/drydock/node:trixie"
 NODE_BUILD = "localhost/drydock/node-build:trixie"
-PACKAGES = ("ca-certificates", "curl", "nginx-light", "python3", "python3-venv")
+UV = "localhost/drydock/uv:latest"
+PACKAGES = ("ca-certificates", "curl", "nginx-light", "python3")
 SUITES = {"12": "bookworm", "13": "trixie"}  # of hosts, by what images' names say
 # What Debian's own image for EC2 has, as far as it is noticed.
 HOST_PACKAGES = (
@@ -40,20 +44,6 @@ _HERE = Path(__file__).parent
 _LOCK = Path("/run/drydock-images.lock")
 
 
-def base(settings: Settings) -> str:
-    """The workloads' base image, which trusts this cloud's own certificates.
-
-    Named by the cloud's tag: clouds of two folders on one machine have two authorities. The
-    local inventory spells the same names.
-    """
-    return f"localhost/drydock/base:{settings.tag}"
-
-
-def node(settings: Settings) -> str:
-    """The base image of workloads in Node.js, likewise."""
-    return f"localhost/drydock/node:{settings.tag}"
-
-
 def _recipe(*contents: str | bytes) -> str:
     digest = hashlib.sha256()
     for content in contents:
@@ -61,68 +51,59 @@ def _recipe(*contents: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def ensure(podman: Podman, authority: Path, say: Callable[[str], None]) -> None:
+def ensure(podman: Podman, say: Callable[[str], None]) -> None:
     """Makes the images whose recipe has changed or that are missing.
 
     Args:
-        authority: certificate that the base image is to trust.
         say: told what is being made, one sentence at a time.
 
     Raises:
         DrydockError: the package mirror can't be reached, the disk is full, …
     """
-    debian = _recipe("trixie minbase", *PACKAGES)
-    parts = _recipe(debian, (_HERE / "parts.Containerfile").read_text())
-    if podman.image_label(DEBIAN, RECIPE) != debian:
-        say("making a Debian 13 image (about 40 s, once)")
-        _bootstrap(podman, debian, "trixie", PACKAGES, DEBIAN)
-
-    def make_parts() -> None:
-        if podman.image_label(PARTS, RECIPE) != parts:
-            say("making the image of databases, caches and load balancers (about 40 s, once)")
-            _build(podman, "parts", PARTS, parts, _HERE)
-
-    # Side by side: each mostly waits for the mirror.
-    with ThreadPoolExecutor() as workers:
-        making = workers.submit(make_parts)
-        _trusting(podman, DEBIAN, base(podman.settings), debian, authority, say)
-        with_node = _with_node(podman, debian, say)
-        _trusting(podman, NODE_BARE, node(podman.settings), with_node, authority, say)
-        making.result()
-
-
-def _trusting(
-    podman: Podman,
-    bare: str,
-    image: str,
-    made_from: str,
-    authority: Path,
-    say: Callable[[str], None],
-) -> None:
-    """Makes an image that trusts this cloud's authority."""
-    recipe = _recipe(made_from, (_HERE / "base.Containerfile").read_text(), authority.read_bytes())
-    if podman.image_label(image, RECIPE) != recipe:
-        say(f"making {image}, on which workloads run")
-        context = podman.settings.folder("tmp", "base-image")
-        (context / "ca.pem").write_bytes(authority.read_bytes())
-        _build(podman, "base", image, recipe, context, {"BARE": bare})
-
-
-def _with_node(podman: Podman, debian: str, say: Callable[[str], None]) -> str:
-    """Makes the images with Node.js that clouds share; the recipe of what workloads run on."""
-    text = (_HERE / "node.Containerfile").read_text()
-    bare = _recipe(debian, text, "nodejs")
-    building = _recipe(bare, text, "npm")
     # Clouds of several folders may want them at the same time.
     with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if podman.image_label(NODE_BARE, RECIPE) != bare:
-            say("making the image with Node.js (about 40 s, once)")
-            _build(podman, "node", NODE_BARE, bare, _HERE, {"BARE": DEBIAN, "DEBS": "nodejs"})
-        if podman.image_label(NODE_BUILD, RECIPE) != building:
-            say("making the image that Node.js's packages are built with (about 40 s, once)")
-            _build(podman, "node", NODE_BUILD, building, _HERE, {"BARE": NODE_BARE, "DEBS": "npm"})
-    return bare
+        debian = _recipe("trixie minbase", *PACKAGES)
+        if podman.image_label(DEBIAN, RECIPE) != debian:
+            say("making a Debian 13 image (about 40 s, once)")
+            _bootstrap(podman, debian, "trixie", PACKAGES, DEBIAN)
+        # Side by side: each mostly waits for the mirror.
+        with ThreadPoolExecutor() as workers:
+            making = [workers.submit(one, podman, debian, say) for one in (_parts, _node, _uv)]
+            for one in making:
+                one.result()
+
+
+def _parts(podman: Podman, debian: str, say: Callable[[str], None]) -> None:
+    recipe = _recipe(debian, (_HERE / "parts.Containerfile").read_text())
+    if podman.image_label(PARTS, RECIPE) != recipe:
+        say("making the image of databases, caches and load balancers (about 40 s, once)")
+        _build(podman, "parts", PARTS, recipe, _HERE)
+
+
+def _node(podman: Podman, debian: str, say: Callable[[str], None]) -> None:
+    text = (_HERE / "node.Containerfile").read_text()
+    running = _recipe(debian, text, "nodejs")
+    building = _recipe(running, text, "npm")
+    if podman.image_label(NODE, RECIPE) != running:
+        say("making the image with Node.js (about 40 s, once)")
+        _build(podman, "node", NODE, running, _HERE, {"BARE": DEBIAN, "DEBS": "nodejs"})
+    if podman.image_label(NODE_BUILD, RECIPE) != building:
+        say("making the image that Node.js's packages are built with (about 40 s, once)")
+        _build(podman, "node", NODE_BUILD, building, _HERE, {"BARE": NODE, "DEBS": "npm"})
+
+
+def _uv(podman: Podman, _debian: str, say: Callable[[str], None]) -> None:
+    """As its makers publish it: nothing but the program, the one that set this project up."""
+    program = Path(sys.executable).parent / "uv"
+    text = (_HERE / "uv.Containerfile").read_text()
+    recipe = _recipe(text, program.read_bytes())
+    if podman.image_label(UV, RECIPE) != recipe:
+        say("making the image of uv, which installs Python's packages")
+        context = podman.settings.folder("tmp", "uv-image")
+        shutil.copy2(program, context / "uv")
+        _build(podman, "uv", UV, recipe, context)
+        shutil.rmtree(context)
 
 
 def host(podman: Podman, suite: str, say: Callable[[str], None]) -> str:

@@ -107,7 +107,7 @@ def test_a_second_run_changes_nothing_and_builds_nothing(site):
 def _images(site: Site) -> list[str]:
     """This cloud's images: the workloads' and their base; other clouds build theirs meanwhile."""
     settings = site.cloud.settings
-    own = (f"{settings.registry}/", images.base(settings), images.node(settings))
+    own = (f"{settings.registry}/", images.DEBIAN, images.NODE, images.UV)
     listed = site.cloud.podman.command("images", "--format={{.Repository}}:{{.Tag}} {{.Id}}").stdout
     found = sorted(line for line in listed.splitlines() if line.startswith(own))
     assert found, listed

@@ -73,6 +73,11 @@ def test_image(name: str):
     assert {argument: known[argument] for argument in given} == given
 
 
+def test_images_are_built_with_the_uv_that_is_pinned():
+    version = re.match(r"uv==([\d.]+)", (PROJECT / "requirements-uv.txt").read_text())[1]
+    assert VARIABLES["base_images"]["uv"].endswith(f"/uv:{version}")
+
+
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_variables(name: str):
     release = WORKLOADS[name]["release"]

@@ -23,6 +23,7 @@ from drydock.controllers.ecs.model import Task, now
 from drydock.errors import ApiError, DrydockError
 from drydock.moto import ecr, elbv2, secrets
 from drydock.podman import PodmanError
+from drydock.tls import BUNDLE
 
 log = logging.getLogger("drydock.ecs")
 KIND = "task"
@@ -125,7 +126,7 @@ class _Life:
         self._name = cloud.podman.part_name(KIND, task.id)
         self._engine, self._ended = engine, engine.ended
         self._log = ContainerLog(self._folder / "container.log", task, self._container)
-        self._settings = cloud.settings
+        self._settings, self._bundle = cloud.settings, cloud.authority.bundle
         self._credentials: Credentials | None = None
         self._process: int | None = None  # pidfd of the container's first process
         self._pid = 0
@@ -169,6 +170,8 @@ class _Life:
                 ip=task.ip,
                 environment=hidden,
                 labels=self._container.get("dockerLabels"),
+                # AWS's endpoints are trusted by every image; so are this cloud's.
+                mounts=[(self._bundle, BUNDLE, "ro")],
                 options=[*shown, *options(task, self._folder)],
                 prepare=self._hand_out if task.definition.task_role else None,
             )

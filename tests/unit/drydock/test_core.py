@@ -200,6 +200,19 @@ class TestAuthority:
         first = Authority(tmp_path).certificate.read_bytes()
         assert Authority(tmp_path).certificate.read_bytes() == first
 
+    def test_its_bundle_has_this_machines_authorities_and_its_own(self, tmp_path, monkeypatch):
+        public = Authority(tmp_path / "public").certificate
+        monkeypatch.setattr("drydock.tls.BUNDLE", public)
+        authority = Authority(tmp_path / "ca")
+        context = ssl.create_default_context(cafile=str(authority.bundle))
+        assert len(context.get_ca_certs()) == 2
+        assert authority.bundle.stat().st_mode & 0o777 == 0o644
+        written = authority.bundle.stat().st_mtime_ns
+        assert Authority(tmp_path / "ca").bundle.stat().st_mtime_ns == written
+        public.unlink()  # a machine without any
+        bare = Authority(tmp_path / "ca")
+        assert bare.bundle.read_bytes() == bare.certificate.read_bytes()
+
 
 def test_an_unknown_command_shows_usage(capsys):
     with pytest.raises(SystemExit):
