@@ -182,6 +182,13 @@ def _answer_with(
     return status, [*items, ("Content-Length", str(len(content)))], content
 
 
+class _Handler(MotoRequestHandler):
+    """Sends an answer whole: Terraform's client gives a call up, and asks again, where the headers
+    come by themselves and the body a moment later, which one in 75 locks of a state ran into."""
+
+    wbufsize = 1 << 16
+
+
 def serve(application: Gateway, port: int, host: str = "127.0.0.1") -> BaseWSGIServer:
     """Binds the endpoint on loopback, or at an address that may come and go with its network;
     the caller runs ``serve_forever`` and ``shutdown``."""
@@ -192,6 +199,6 @@ def serve(application: Gateway, port: int, host: str = "127.0.0.1") -> BaseWSGIS
         bound.bind((host, port))
         bound.listen(128)
         return make_server(
-            host, port, application, threaded=True, request_handler=MotoRequestHandler,
+            host, port, application, threaded=True, request_handler=_Handler,
             fd=bound.fileno(),
         )  # fmt: skip

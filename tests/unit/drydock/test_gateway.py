@@ -1,5 +1,6 @@
-"""The endpoint: what one call reads while another changes it is read again."""
+"""The endpoint: what one call reads while another changes it is read again; answers come whole."""
 
+import socket
 from pathlib import Path
 from threading import Thread
 
@@ -61,6 +62,21 @@ def test_it_is_not_asked_without_end(gateway: Gateway) -> None:
     with pytest.raises(ClientError, match="internal error"):
         ssm(gateway).get_parameter(Name="/gateway")
     assert gateway._moto.calls == 10
+
+
+def test_an_answer_is_sent_in_one_piece(gateway: Gateway, monkeypatch) -> None:
+    sent = []
+    write = socket.SocketIO.write
+    monkeypatch.setattr(
+        socket.SocketIO,
+        "write",
+        lambda self, data: (sent.append(bytes(data)), write(self, data))[1],
+    )
+    ssm(gateway).describe_parameters()
+    [answer] = [one for one in sent if one.startswith(b"HTTP/1.1 200")]
+    headers, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Length: %d" % len(body) in headers
+    assert b"Parameters" in body
 
 
 def test_a_controller_reads_again_but_changes_once(gateway: Gateway) -> None:
