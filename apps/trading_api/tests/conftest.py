@@ -24,7 +24,7 @@ import httpx
 import pytest
 import redis.asyncio
 
-from trading_api.app import create_app
+from trading_api.app import create_app, front
 from trading_api.schema import ensure_schema
 from trading_api.settings import Settings
 
@@ -133,7 +133,7 @@ async def start(
         async def one(**overrides: Any) -> SimpleNamespace:
             app = create_app(settings_for(migrated, **overrides))
             await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app=app)
+            transport = httpx.ASGITransport(app=front(app))
             client = httpx.AsyncClient(transport=transport, base_url="http://task", timeout=30)
             await stack.enter_async_context(client)
             return SimpleNamespace(app=app, http=client, cache=app.state.cache)

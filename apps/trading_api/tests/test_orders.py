@@ -2,9 +2,12 @@
 
 import asyncio
 import uuid
+from decimal import Decimal
 
 import pytest
 from conftest import API, ORDER, place
+
+from trading_api import orders
 
 
 async def test_an_order_is_stored_and_read_back(start, sql):
@@ -21,6 +24,22 @@ async def test_an_order_is_stored_and_read_back(start, sql):
 
     row = await sql.fetchrow("SELECT * FROM orders")
     assert (str(row["id"]), row["idempotency_key"]) == (body["id"], "first")
+
+
+async def test_what_is_rendered_by_hand_is_what_the_model_says(sql):
+    rows = await sql.fetch(
+        "SELECT $1::uuid AS id, 'SOL-USD' AS symbol, 'sell' AS side, amount AS quantity,"
+        " amount * 3 AS price, 0::numeric(20, 8) AS filled, 'partly_filled' AS status,"
+        " 7 AS version, made AS created_at"
+        " FROM unnest($2::numeric(20, 8)[]) AS amount,"
+        " unnest(ARRAY['2026-01-02 03:04:05Z', '2026-01-02 03:04:05.5+02',"
+        " '1999-12-31 23:59:59.000001Z']::timestamptz[]) AS made",
+        uuid.uuid4(),
+        [Decimal(one) for one in ("1.5", "100", "0.00000001", "999999999999.99999999")],
+    )
+    assert len(rows) == 12
+    for row in rows:
+        assert orders.rendered(row) == orders.Order(**row).model_dump_json()
 
 
 async def test_amounts_keep_every_digit(start, sql):

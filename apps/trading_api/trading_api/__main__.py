@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return EX_CONFIG
     logs.configure(configured.log_level, configured.revision, configured.secrets())
 
-    from trading_api.app import create_app
+    from trading_api.app import create_app, front
 
     if command == "openapi":
         sys.stdout.write(json.dumps(create_app(configured).openapi(), indent=2) + "\n")
@@ -57,7 +57,8 @@ def main(arguments: list[str]) -> int:
         logs.get().exception("migration_failed")
         return EX_SOFTWARE
     if command == "serve":
-        serve(create_app(configured), configured)
+        app = create_app(configured)
+        serve(front(app), app.state.lifecycle, configured)
     return 0
 
 

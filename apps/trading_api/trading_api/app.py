@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from trading_api import changes, errors, fills, health, instruments, orders, positions, prices
 from trading_api.cache import Cache
@@ -58,14 +59,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     if root:
         app.include_router(health.router, prefix=root)
-    app.add_middleware(
-        HotReads,
-        reads={
+    return app
+
+
+def front(app: FastAPI) -> ASGIApp:
+    """What a server is to call: the application behind its short way, its limits and its frame."""
+    settings, root = app.state.settings, app.state.settings.root_path
+    reads = HotReads(
+        app,
+        {
             f"{root}/instruments": (instruments.well_formed, instruments.get_instrument),
             f"{root}/orders": (orders.well_formed, orders.get_order),
             f"{root}/positions": (instruments.well_formed, positions.get_position),
         },
     )
-    app.add_middleware(Limits, settings=settings, counters=counters)
-    app.add_middleware(RequestFrame, lifecycle=app.state.lifecycle)
-    return app
+    return RequestFrame(Limits(reads, settings, app.state.counters), app.state.lifecycle)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -139,9 +139,8 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection out of the pool for as short as can be.
+    async def _with_connection(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `act` returns of a connection, which it has for as short as can be.
 
         Raises Unavailable("database_busy") when none comes free in time, and
         Unavailable("database_unavailable") when the server doesn't serve.
@@ -162,7 +161,7 @@ class Database:
                 ) from error
             raise self._unavailable(error) from error
         try:
-            yield connection
+            return await act(connection)
         except asyncpg.ReadOnlySQLTransactionError as error:
             # After a failover the pool may still hold the demoted primary.
             await pool.expire_connections()
@@ -197,8 +196,7 @@ class Database:
     async def _work(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         self._budget.earn()
         try:
-            async with self.connection() as connection:
-                return await act(connection)
+            return await self._with_connection(act)
         except Unavailable as error:
             if not error.at_once or not self._budget.spend():
                 raise
@@ -207,8 +205,7 @@ class Database:
         if self._pool is not None:
             await self._pool.expire_connections()
         await asyncio.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - no secret
-        async with self.connection() as connection:
-            return await act(connection)
+        return await self._with_connection(act)
 
     def _unavailable(self, error: BaseException) -> Unavailable:
         self._log.warning("database_unavailable", reason=describe(error))

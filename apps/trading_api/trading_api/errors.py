@@ -104,6 +104,11 @@ def refused(error: ApiError) -> Response:
     return response(error.status, error.code, error.message, error.headers)
 
 
+def internal() -> Response:
+    """The answer where this service itself is at fault."""
+    return response(500, "internal_error", "This is our fault. Report it with the request_id.")
+
+
 def install(app: FastAPI) -> None:
     """Give every error of `app` that shape."""
 
@@ -125,6 +130,11 @@ def install(app: FastAPI) -> None:
         message = "; ".join(f"{field['field']}: {field['message']}" for field in fields)
         status = 400 if any(field["in"] == "header" for field in fields) else 422
         return response(status, "invalid_request", message, fields=fields)
+
+    @app.exception_handler(Exception)
+    async def _ours(_request: Request, _error: Exception) -> Response:
+        # It is raised again after the answer, and the frame logs it.
+        return internal()
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

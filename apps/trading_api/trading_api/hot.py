@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from trading_api import errors
 from trading_api.cache import Cache, Loader
@@ -32,7 +32,7 @@ class HotReads:
     What isn't a well-formed key goes that way still, to be told so.
     """
 
-    def __init__(self, app: ASGIApp, reads: Mapping[str, Read]) -> None:
+    def __init__(self, app: FastAPI, reads: Mapping[str, Read]) -> None:
         """`reads`: by the path without its last part."""
         self._app = app
         self._reads = reads
@@ -41,6 +41,7 @@ class HotReads:
         if scope["type"] == "http" and scope["method"] == "GET":
             head, _, last = scope["path"].rpartition("/")
             if (found := self._reads.get(head)) and (key := found[0](last)) is not None:
+                scope["app"] = self._app  # as FastAPI does: Request.app is read there
                 try:
                     answer = await found[1](key, Request(scope, receive))
                 except ApiError as error:

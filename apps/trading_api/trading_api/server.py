@@ -4,7 +4,7 @@ import time
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from trading_api import logs
 from trading_api.frame import Lifecycle
@@ -45,7 +45,7 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
+def serve(app: ASGIApp, lifecycle: Lifecycle, settings: Settings) -> None:
     """Serve until a signal ends it."""
     http = type("Http", (BoundedHttp,), {"seconds": settings.receive_timeout})
     config = uvicorn.Config(
@@ -63,4 +63,4 @@ def serve(app: FastAPI, settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=round(settings.drain_timeout) or 1,
     )
-    DrainingServer(config, app.state.lifecycle, settings.drain_delay).run()
+    DrainingServer(config, lifecycle, settings.drain_delay).run()
