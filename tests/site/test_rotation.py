@@ -1,7 +1,6 @@
 """The database's password is rotated under load, and the Trading API's users see nothing of it.
 
-Nearly the last of what is done to the platform: product, order and consumer take the password at
-their start, and are refused new connections from here on.
+The Shop takes the password at its start: a task that is refused makes way for one that has the new.
 """
 
 import json
@@ -77,13 +76,18 @@ def refused(site: Site, user: str, password: str) -> bool:
     return bool(done.code)
 
 
+def sessions(site: Site, *workloads: str) -> str:
+    """SQL's FROM and WHERE of the connections that workloads' tasks have open."""
+    addresses = ", ".join(f"'{task['ip']}'" for name in workloads for task in site.tasks(name))
+    return f"FROM pg_stat_activity WHERE client_addr IN ({addresses})"
+
+
 def test_a_rotation_under_load_fails_no_request(site: Site) -> None:
     secrets = site.cloud.client("secretsmanager")
     arn = site.database()["MasterUserSecret"]["SecretArn"]
     before = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
     assert not refused(site, before["username"], before["password"])
-    addresses = ", ".join(f"'{task['ip']}'" for task in site.tasks("trading_api"))
-    of_tasks = f"FROM pg_stat_activity WHERE client_addr IN ({addresses})"
+    of_tasks = sessions(site, "trading_api")
     with load(f"{site.url}{API}/orders?limit=5") as reads, orders(site) as writes:
         wait_for(lambda: reads.total > 50 and len(writes.placed) > 10, 30, "load is flowing")
         begun = site.rows("SELECT now()")[0]
@@ -106,3 +110,20 @@ def test_a_rotation_under_load_fails_no_request(site: Site) -> None:
     assert reads.failures == [] and writes.failed == []
     kept = set(site.rows("SELECT id FROM orders"))
     assert set(writes.placed) <= kept
+
+
+def test_the_shop_comes_back_by_itself(site: Site) -> None:
+    """After the rotation above: its open connections are cut, as a failover would."""
+    reads = {"product": "/api/product/products?limit=1", "order": "/api/order/orders?limit=1"}
+    assert site.rows(f"SELECT pg_terminate_backend(pid) {sessions(site, *reads)}")
+    before = [task for name in reads for task in site.tasks(name)]
+    gone = {task["id"] for task in before}
+
+    def back() -> bool:
+        answers = [requests.get(f"{site.url}{path}", timeout=10) for path in reads.values()]
+        tasks = [site.tasks(name) for name in reads]
+        return all(answer.status_code == 200 for answer in answers) and all(
+            len(some) >= 2 and not gone & {task["id"] for task in some} for some in tasks
+        )
+
+    wait_for(back, 180, "the Shop serves by tasks that have the new password")

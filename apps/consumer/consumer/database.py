@@ -1,12 +1,14 @@
 """PostgreSQL: a small pool, and who is behind a failure: the server, or what was asked of it."""
 
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
 import stamina
 
+from consumer import logs
 from consumer.settings import Settings
 
 T = TypeVar("T")
@@ -32,6 +34,10 @@ TRANSIENT = (
 )
 
 
+class LoginRefused(OSError):
+    """The database took this login once and takes it no longer: nothing is wrong with the data."""
+
+
 class DatabaseUnreachable(Exception):
     """The database didn't serve before the deadline, or refused for good; the text says why."""
 
@@ -42,6 +48,8 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool | None = None
+        self._leaving = False
+        self._log = logs.get(component="database")
 
     async def open(self) -> None:
         """Fill the pool, waiting for the server until STARTUP_TIMEOUT."""
@@ -72,7 +80,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """A connection in a transaction that commits at the end, or raises what went wrong."""
         assert self._pool is not None, "open() comes first"  # noqa: S101
-        connection = await self._pool.acquire(timeout=self._settings.database_command_timeout)
+        try:
+            connection = await self._pool.acquire(timeout=self._settings.database_command_timeout)
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            # The password was changed: ECS gives the new one to the task that comes in this one's
+            # place, and another worker has the shards meanwhile.
+            if not self._leaving:
+                self._leaving = True
+                self._log.error("login_refused", reason=describe(error))
+                signal.raise_signal(signal.SIGTERM)
+            raise LoginRefused(str(error)) from error
         try:
             async with connection.transaction():
                 yield connection

@@ -1,6 +1,7 @@
 """Whole processes: killed, frozen, drained, more and fewer of them; and the way back of poison."""
 
 import asyncio
+import secrets
 import signal
 from collections import Counter
 
@@ -78,6 +79,36 @@ async def test_a_frozen_worker_writes_nothing_when_it_wakes(place, process):
     assert (await other.ended())[0] == 0
     # Drained: nobody has to wait for the leases to expire.
     assert where.owners() == [None, None]
+
+
+async def test_a_login_that_is_refused_ends_the_worker_and_rejects_nothing(place, process):
+    where: Place = await place(shards=1)
+    user, old, new = f"rotated_{secrets.token_hex(4)}", secrets.token_hex(8), secrets.token_hex(8)
+    await where.sql.execute(
+        f"CREATE ROLE {user} LOGIN PASSWORD '{old}' IN ROLE {where.variables['DATABASE_USER']}"
+    )
+    login = {"DATABASE_USER": user, "DATABASE_PASSWORD": old}
+    first: Process = await process(worker(where, "first", **login)).begin()
+    where.put(*many(100))
+    await all_applied(where, 100)
+    await where.sql.execute(f"ALTER ROLE {user} PASSWORD '{new}'")
+    # Connections that are open outlive the change.
+    where.put(*many(100, 101))
+    await all_applied(where, 200)
+    await where.sql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user
+    )
+    where.put(*many(100, 201))
+    code, lines = await first.ended()
+    assert code == 0
+    assert {"login_refused", "draining"} <= {line["event"] for line in lines}
+    assert old not in str(lines)
+    assert await where.applied() == 200
+    second = await process(worker(where, "second", **login | {"DATABASE_PASSWORD": new})).begin()
+    await all_applied(where, 300)
+    assert where.letters() == []
+    await second.kill()
+    await where.sql.execute(f"DROP ROLE {user}")
 
 
 async def test_workers_share_and_say_how_they_are(place, process):

@@ -10,6 +10,10 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const LOCK = '7246110384';
 // SQLSTATE: what a server says while it starts, fails over or is full; 57014 is a statement cut off.
 const LOST = /^(08...|53300|57P0[123]|57014|25006)$/;
+// Class 28: the login is refused.
+const REFUSED = /^28/;
+// Tasks that find out together don't leave together.
+const LEAVE_SECONDS = 10;
 const LOST_ON_THE_WAY = /timeout|terminated|ECONN|EPIPE|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|not queryable/i;
 
 /** The database didn't serve before the deadline, or refused for good; the text says why. */
@@ -47,10 +51,20 @@ export class Database {
     try {
       return (await this.pool.query(query, values)).rows;
     } catch (error) {
-      if (!lost(error)) throw error;
+      if (REFUSED.test(error.code ?? '')) this.#leave(error);
+      else if (!lost(error)) throw error;
       this.log.warn({ reason: error.message || error.code }, 'database_unavailable');
       throw new Unavailable('database_unavailable', "The database doesn't serve now. Try again.");
     }
+  }
+
+  // The password was changed. ECS gives the new one to the task that comes in this one's place; until
+  // it is there, connections that are open serve on.
+  #leave(error) {
+    if (this.leaving) return;
+    this.leaving = true;
+    this.log.error({ reason: error.message }, 'login_refused');
+    setTimeout(() => process.kill(process.pid, 'SIGTERM'), Math.random() * LEAVE_SECONDS * 1000).unref();
   }
 
   /** The first row of `query`, or undefined. */

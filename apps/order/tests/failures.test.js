@@ -1,5 +1,6 @@
 // What happens when others fail: the product service, the database, the person who configures.
 import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { createApp } from '../src/app.js';
 import { Database, migrate } from '../src/database.js';
@@ -162,6 +163,32 @@ test('a process from start to stop: what is under way is finished', async () => 
   const names = running.events.map(({ event }) => event);
   assert.deepEqual(names.filter((name) => name !== 'request'), ['schema_ready', 'serving', 'draining']);
   assert.ok(!running.output.includes(database.environment.DATABASE_PASSWORD));
+});
+
+test('a login that is refused ends the task for one that is given the new', async () => {
+  const [user, old, fresh] = [`rotated_${randomBytes(4).toString('hex')}`, randomUUID(), randomUUID()];
+  await database.sql(`CREATE ROLE ${user} LOGIN PASSWORD '${old}' IN ROLE ${database.environment.DATABASE_USER}`);
+  const login = { ...database.environment, DATABASE_USER: user, DATABASE_PASSWORD: old, PRODUCT_URL: 'http://127.0.0.1:1' };
+  const { url, api, service: running } = await orderProcess(login);
+  await running.serving(url);
+  assert.equal((await fetch(`${api}/orders`)).status, 200);
+  await database.sql(`ALTER ROLE ${user} PASSWORD '${fresh}'`);
+  // Connections that are open outlive the change.
+  assert.equal((await fetch(`${api}/orders`)).status, 200);
+  await database.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', user);
+  await wait(() => fetch(`${api}/orders`).then(async (answer) => {
+    assert.equal((await answer.json()).error.code, 'database_unavailable');
+    return false;
+  }, () => true), 'the task to leave');
+  assert.equal(await running.ended, 0);
+  const names = running.events.map(({ event }) => event);
+  assert.deepEqual(['login_refused', 'draining'].filter((name) => names.includes(name)), ['login_refused', 'draining']);
+  assert.ok(!running.output.includes(old));
+  const successor = await orderProcess({ ...login, DATABASE_PASSWORD: fresh });
+  await successor.service.serving(successor.url);
+  assert.equal((await fetch(`${successor.api}/orders`)).status, 200);
+  await successor.service.stop();
+  await database.sql(`DROP ROLE ${user}`);
 });
 
 test('starters at once migrate once, into a schema of their own', async () => {

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -34,6 +36,10 @@ _LOST = (
 )
 
 
+# Tasks that find out together don't leave together.
+_LEAVE_SECONDS = 10.0
+
+
 class DatabaseUnreachable(Exception):
     """The database didn't serve before the deadline, or refused for good; the text says why."""
 
@@ -44,6 +50,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool | None = None
+        self._leaving = False
         self._log = logs.get(component="database")
 
     async def open(self) -> None:
@@ -83,6 +90,9 @@ class Database:
             raise Unavailable("database_unavailable", "The database pool isn't open.")
         try:
             connection = await pool.acquire(timeout=self._settings.database_acquire_timeout)
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            self._leave(error)
+            raise self._unavailable(error) from error
         except _LOST as error:
             if isinstance(error, TimeoutError) and pool.get_size() >= pool.get_max_size():
                 self._log.warning("database_busy", connections=pool.get_size())
@@ -114,6 +124,15 @@ class Database:
         """All rows of `query`."""
         async with self.connection() as connection:
             return await connection.fetch(query, *arguments)
+
+    def _leave(self, error: BaseException) -> None:
+        """The password was changed. ECS gives the new one to the task that comes in this one's
+        place; until it is there, connections that are open serve on."""
+        if not self._leaving:
+            self._leaving = True
+            self._log.error("login_refused", reason=describe(error))
+            wait = random.uniform(0, _LEAVE_SECONDS)  # noqa: S311 - no secret
+            asyncio.get_running_loop().call_later(wait, signal.raise_signal, signal.SIGTERM)
 
     def _unavailable(self, error: BaseException) -> Unavailable:
         self._log.warning("database_unavailable", reason=describe(error))

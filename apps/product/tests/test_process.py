@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 
 import asyncpg
 import httpx
@@ -39,6 +40,37 @@ def test_file_names_tell_the_newest_revision():
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
     assert schema.newest() == ScriptDirectory.from_config(config).get_current_head()
+
+
+async def test_a_login_that_is_refused_ends_the_task_for_one_that_is_given_the_new(
+    process, migrated, sql
+):
+    user, old, new = f"rotated_{secrets.token_hex(4)}", secrets.token_hex(8), secrets.token_hex(8)
+    await sql.execute(
+        f"CREATE ROLE {user} LOGIN PASSWORD '{old}' IN ROLE {migrated['DATABASE_USER']}"
+    )
+    login = {**migrated, "DATABASE_USER": user, "DATABASE_PASSWORD": old, "DRAIN_DELAY": "0"}
+    service = await process(login, measured=True).serving()
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+        await sql.execute(f"ALTER ROLE {user} PASSWORD '{new}'")
+        # Connections that are open outlive the change.
+        assert (await http.get(f"{API}/products")).status_code == 200
+        await sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user
+        )
+        with pytest.raises(httpx.TransportError):
+            while True:
+                answer = await http.get(f"{API}/products")
+                assert answer.json()["error"]["code"] == "database_unavailable", answer.text
+                await asyncio.sleep(0.05)
+    code, output = await service.ended()
+    assert (code, "login_refused" in output, "draining" in output) == (0, True, True), output
+    assert old not in output
+    successor = await process({**login, "DATABASE_PASSWORD": new}).serving()
+    async with httpx.AsyncClient(base_url=successor.url, timeout=60) as http:
+        assert (await http.get(f"{API}/products")).status_code == 200
+    await successor.kill()
+    await sql.execute(f"DROP ROLE {user}")
 
 
 async def test_a_process_from_start_to_stop(process, migrated, sql):
