@@ -5,22 +5,11 @@ import express from 'express';
 import { z } from 'zod';
 import { ApiError, handler, refuse } from './errors.js';
 import { request as requestOf } from './logs.js';
+import { openapi } from './openapi.js';
 import { testCard } from './payment.js';
+import { KEY, LIST, ORDER } from './schemas.js';
 import { callerOf } from './tracing.js';
 
-const ORDER = z.strictObject({
-  sku: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'it must be a sku such as brass-compass'),
-  quantity: z.int('it must be a whole number').min(1, 'at least 1').max(100, 'at most 100'),
-  card: z.string('it must be a card number').refine(testCard, {
-    error: 'payments are simulated: only test cards such as 4242 4242 4242 4242 are taken',
-  }),
-});
-const KEY = /^[\x21-\x7e]{1,128}$/;
-const LIST = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
-  idempotency_key: z.string().regex(KEY).optional(),
-});
 const SENTENCES = {
   card_declined: 'The card was declined. Try another card.',
   insufficient_funds: 'The card has too little money for this. Try another card.',
@@ -48,9 +37,12 @@ function answer(response, order) {
   return refuse(response, { status, code: order.reason, message, more: { order: shown(order) } });
 }
 
-function routes(orders) {
+function routes(settings, orders) {
   const router = express.Router();
-  router.post('/orders', async (request, response) => {
+  router.get('/openapi.json', (request, response) => {
+    response.json(openapi(request.baseUrl, settings.revision));
+  });
+  router.post('/orders', express.json({ limit: '16kb' }), async (request, response) => {
     const key = request.get('Idempotency-Key') ?? '';
     if (!KEY.test(key)) {
       throw new ApiError(
@@ -58,6 +50,9 @@ function routes(orders) {
         'invalid_idempotency_key',
         'Idempotency-Key: name this one order with 1 to 128 printable characters, such as a UUID.',
       );
+    }
+    if (!request.is('json')) {
+      throw new ApiError(415, 'unsupported_media_type', 'Send the order as Content-Type: application/json.');
     }
     const { sku, quantity, card } = checked(ORDER, request.body);
     const { order, again } = await orders.place(key, { sku, quantity, last4: testCard(card) });
@@ -78,6 +73,12 @@ function routes(orders) {
     if (!order) throw new ApiError(404, 'unknown_order', `There is no order ${id}.`);
     response.json(shown(order));
   });
+  for (const [path, allowed] of [['/orders', 'GET, HEAD, POST'], ['/orders/:id', 'GET, HEAD']]) {
+    router.all(path, (request, response) => {
+      response.set('Allow', allowed);
+      throw new ApiError(405, 'method_not_allowed', `${request.method} is not served here, but ${allowed}.`);
+    });
+  }
   return router;
 }
 
@@ -145,7 +146,7 @@ export function createApp({ settings, log, state, database, orders }) {
   // The target group checks the container's own port; people come through the load balancer.
   app.use(health(settings, state, database));
   if (settings.root_path) app.use(settings.root_path, health(settings, state, database));
-  app.use(settings.root_path || '/', express.json({ limit: '16kb' }), routes(orders));
+  app.use(settings.root_path || '/', routes(settings, orders));
   app.use((request) => {
     throw new ApiError(404, 'http_404', `Nothing is served at ${request.method} ${request.path}.`);
   });

@@ -9,6 +9,11 @@ const RULES = {
 };
 const TRIES = 2;
 
+/** The test cards, with blanks or dashes wherever people put them. */
+export const CARD = new RegExp(
+  `^[ -]*(${Object.values(RULES).map(({ number }) => [...number].join('[ -]*')).join('|')})[ -]*$`,
+);
+
 /** The last four digits of a test card; undefined for any other number. */
 export function testCard(number) {
   const digits = number.replace(/[ -]/g, '');

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createApp } from './app.js';
 import { Database } from './database.js';
+import { refuseUnread } from './errors.js';
 import { Orders } from './orders.js';
 import { Products } from './product.js';
 import * as tracing from './tracing.js';
@@ -19,11 +20,13 @@ export async function serve(settings, log) {
   const spans = tracing.begin(settings);
   const database = new Database(settings, log);
   const orders = new Orders(database, new Products(settings, log), settings, log);
-  const server = createServer(createApp({ settings, log, state, database, orders }));
+  const server = createServer({ connectionsCheckingInterval: 500 }, createApp({ settings, log, state, database, orders }));
+  // Who sends a request slower than this holds a connection and nothing else.
+  server.requestTimeout = server.headersTimeout = settings.request_timeout * 1000;
+  server.on('clientError', refuseUnread);
   // Longer than the load balancer's idle time-out (60 s): the side that closes an idle connection
   // must be the one that sends requests on it.
   server.keepAliveTimeout = 75_000;
-  server.headersTimeout = 80_000;
   server.listen(settings.port);
   await once(server, 'listening');
   log.info({ port: server.address().port }, 'serving');

@@ -22,6 +22,7 @@ const FIELDS = {
   ],
   product_timeout: [seconds(2), 'Longest wait for one answer of the product service.'],
   payment_timeout: [seconds(5), 'Longest wait for one answer of the payment provider.'],
+  request_timeout: [seconds(20), 'Longest wait for a client to send one request.'],
   resume_after: [seconds(30), 'Age from which an order that stands still is taken up again.'],
   database_host: [text, "Name the PostgreSQL server's address."],
   database_port: [whole(1, 65535, 5432), "Give PostgreSQL's port."],
