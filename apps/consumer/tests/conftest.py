@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,18 +21,13 @@ from typing import Any
 import asyncpg
 import boto3
 import pytest
+from ports import free_port
 
 from consumer.aws import Client
 from consumer.schema import ensure_schema
 from consumer.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 async def until(what: Callable[[], Awaitable[Any]], seconds: float = 180) -> Any:

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import boto3
 import pytest
 import uvicorn
 from botocore.exceptions import EndpointConnectionError
+from ports import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -29,12 +29,6 @@ from listener.service import Service
 from listener.settings import Settings
 
 ONE, TWO = "1" * 40, "2" * 40
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 async def until(what: Callable[[], Any], seconds: float = 180) -> Any:

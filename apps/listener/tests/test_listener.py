@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ONE, TWO, Faulty, Node, Place, free_port, kill, until
+from conftest import ONE, TWO, Faulty, Node, Place, kill, until
+from ports import free_port
 
 from listener import settings
 from listener.envelope import slot_event

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import struct
 import subprocess
 import sys
@@ -23,18 +22,13 @@ import httpx
 import pytest
 import redis.asyncio
 import uvicorn
+from ports import free_port
 
 from market_data.app import create_app
 from market_data.settings import Settings
 
 POOL = "58oQChx4yWmvKdwLLZzBi4ChoCc2fqCUWBkwMihLYQo2"
 POOLS = {POOL: {"symbol": "SOL-USD", "base_decimals": 9, "quote_decimals": 6}}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def redis_url() -> str:

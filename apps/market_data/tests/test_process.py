@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import httpx
-from conftest import POOLS, Place, event, free_port, redis_url, sold, until
+from conftest import POOLS, Place, event, redis_url, sold, until
+from ports import free_port
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import POOL, POOLS, Place, event, free_port, serving, sold, until
+from conftest import POOL, POOLS, Place, event, serving, sold, until
+from ports import free_port
 
 from market_data import settings
 from market_data.feed import Client

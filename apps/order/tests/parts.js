@@ -1,6 +1,6 @@
 // A real PostgreSQL, the real product service, and a stand-in for its failures.
 import { spawn } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -71,13 +71,16 @@ export class Process {
   }
 }
 
-/** A port that was free a moment ago. */
+/** A port that a service can listen on; apps/testing/ports.py says why it is below 32768. */
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  return port;
+  for (;;) {
+    const server = createServer().listen(29_000 + randomInt(3_700));
+    const port = await once(server, 'listening').then(() => server.address().port, () => undefined);
+    if (!port) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** A database of its own, with a client in it and the variables that name it. */

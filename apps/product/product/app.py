@@ -36,6 +36,9 @@ def create_app(settings: Settings, *processors: SpanProcessor) -> FastAPI:
         docs_url=f"{root}/docs",
         openapi_url=f"{root}/openapi.json",
         redoc_url=None,
+        responses=errors.refusals(
+            {422: "A field is wrong.", 503: "The database doesn't serve now; try again."}
+        ),
         lifespan=lifespan,
     )
     app.state.settings = settings

@@ -6,7 +6,36 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of a request."""
+
+    place: str = Field(alias="in", description="body, query, path or header.")
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused: `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+    request_id: str | None
+    fields: list[FieldProblem] | None = None
+
+
+class Refusal(BaseModel):
+    """The body of every answer of 400 and more."""
+
+    error: Problem
+
+
+def refusals(why: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: status to description."""
+    return {status: {"model": Refusal, "description": text} for status, text in why.items()}
 
 
 class ApiError(Exception):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from product.database import Database
-from product.errors import ApiError
+from product.errors import ApiError, refusals
 from product.money import Price
 
 SKU = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -28,11 +28,12 @@ _EXAMPLE = {
     "currency": "EUR",
     "stock": 25,
 }
+_UNKNOWN = {404: "There is no such product."}
 _CHANGES = {
-    400: {"description": "If-Match is no ETag."},
-    404: {"description": "There is no such product."},
-    412: {"description": "The product has changed since that version."},
-    428: {"description": "If-Match is missing."},
+    400: "If-Match is no ETag, or the body is no JSON.",
+    **_UNKNOWN,
+    412: "The product has changed since that version.",
+    428: "If-Match is missing.",
 }
 
 
@@ -102,7 +103,11 @@ async def list_products(
     return Products(products=page, next=page[-1].sku if len(rows) > limit else None)
 
 
-@router.post("", status_code=201, responses={409: {"description": "The sku is taken."}})
+@router.post(
+    "",
+    status_code=201,
+    responses=refusals({400: "The body is no JSON.", 409: "The sku is taken."}),
+)
 async def create_product(product: NewProduct, request: Request, response: Response) -> Product:
     """Add a product."""
     row = await request.app.state.database.row(
@@ -128,7 +133,7 @@ async def create_product(product: NewProduct, request: Request, response: Respon
     return _stored(row, response)
 
 
-@router.get("/{sku}", responses={404: _CHANGES[404]})
+@router.get("/{sku}", responses=refusals(_UNKNOWN))
 async def get_product(sku: Sku, request: Request, response: Response) -> Product:
     """One product; its ETag is what a change of it has to name."""
     row = await request.app.state.database.row(
@@ -140,7 +145,7 @@ async def get_product(sku: Sku, request: Request, response: Response) -> Product
     return _stored(row, response)
 
 
-@router.put("/{sku}", responses=_CHANGES)
+@router.put("/{sku}", responses=refusals(_CHANGES))
 async def replace_product(
     sku: Sku, details: Details, request: Request, response: Response, if_match: IfMatch = None
 ) -> Product:
@@ -168,7 +173,7 @@ async def replace_product(
 @router.delete(
     "/{sku}",
     status_code=204,
-    responses={**_CHANGES, 409: {"description": "It has reservations."}},
+    responses=refusals({**_CHANGES, 409: "It has reservations."}),
 )
 async def delete_product(sku: Sku, request: Request, if_match: IfMatch = None) -> None:
     """Take a product out of the shop, unless something of it was ever reserved."""

@@ -14,7 +14,7 @@ import structlog
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from product.errors import ApiError
+from product.errors import ApiError, refusals
 from product.money import Price
 from product.products import Sku, unknown
 
@@ -58,8 +58,13 @@ class Reservation(BaseModel):
     status_code=201,
     responses={
         200: {"description": "The key was used before; this is its reservation."},
-        404: {"description": "There is no such product."},
-        409: {"description": "Too little stock, or the key belongs to another reservation."},
+        **refusals(
+            {
+                400: "Idempotency-Key is missing or can't be used, or the body is no JSON.",
+                404: "There is no such product.",
+                409: "Too little stock, or the key belongs to another reservation.",
+            }
+        ),
     },
 )
 async def reserve(
@@ -112,7 +117,9 @@ async def reserve(
     return Reservation(**row)
 
 
-@router.get("/reservations/{reservation_id}", responses={404: {"description": "Unknown."}})
+@router.get(
+    "/reservations/{reservation_id}", responses=refusals({404: "There is no such reservation."})
+)
 async def get_reservation(reservation_id: UUID, request: Request) -> Reservation:
     """One reservation."""
     row = await request.app.state.database.row(
@@ -126,10 +133,7 @@ async def get_reservation(reservation_id: UUID, request: Request) -> Reservation
 
 @router.post(
     "/reservations/{reservation_id}/{step}",
-    responses={
-        404: {"description": "There is no such reservation."},
-        409: {"description": "It has ended otherwise."},
-    },
+    responses=refusals({404: "There is no such reservation.", 409: "It has ended otherwise."}),
 )
 async def end_reservation(
     reservation_id: UUID, step: Literal["confirm", "release"], request: Request

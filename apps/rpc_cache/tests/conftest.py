@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ import httpx
 import pytest
 import redis.asyncio
 import uvicorn
+from ports import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -261,9 +261,7 @@ class Process:
     """`python -m rpc_cache` as a process of its own, on a free port."""
 
     def __init__(self, variables: dict[str, str]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},

@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -23,6 +22,7 @@ import asyncpg
 import httpx
 import pytest
 import redis.asyncio
+from ports import free_port
 
 from trading_api.app import create_app, front
 from trading_api.schema import ensure_schema
@@ -234,9 +234,7 @@ class Process:
     def __init__(
         self, environment: dict[str, str], command: str = "serve", measured: bool = True
     ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = command
         self._environment = {

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import socket
 
 import asyncpg
 import boto3
@@ -11,6 +10,7 @@ import pytest
 import structlog
 from conftest import API, place, settings_for
 from moto.server import ThreadedMotoServer
+from ports import free_port
 
 from trading_api import credentials
 from trading_api.database import DatabaseUnreachable
@@ -23,9 +23,7 @@ REGION = "us-east-1"
 @pytest.fixture(scope="module")
 def aws():
     """A Secrets Manager on loopback; yields its client."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as patch:

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/orders", tags=["orders"])
 
 _REFUSALS = refusals(
     {
-        400: "If-Match is malformed.",
+        400: "If-Match is malformed, or the body is no JSON.",
         404: "There is no such order.",
         409: "The order is filled or cancelled.",
         412: "The order has changed since: it has another version now.",

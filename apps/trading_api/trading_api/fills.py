@@ -61,6 +61,7 @@ class Fills(BaseModel):
         200: {"model": Fill, "description": "Reported before: the stored fill."},
         **refusals(
             {
+                400: "The body is no JSON.",
                 404: "There is no such order.",
                 409: "Reported before otherwise, or the order has no so much left, or is closed.",
                 422: "The price is worse than the order's limit.",

@@ -124,7 +124,7 @@ def answer(
         200: {"model": Order, "description": "Sent before with this key: the stored order."},
         **refusals(
             {
-                400: "The Idempotency-Key header is missing or malformed.",
+                400: "The Idempotency-Key header is missing or malformed, or the body is no JSON.",
                 409: "The key belongs to an order with another body.",
                 422: "The body, or the instrument's steps or status, allow no such order.",
             }
