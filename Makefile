@@ -12,14 +12,15 @@ PYTEST := python -m pytest
 # The tests' second cloud, on which the parts are tested beside the site.
 BESIDE := DRYDOCK_HOME='$(CURDIR)/.drydock/beside' DRYDOCK_PORT=4576 DRYDOCK_REGISTRY_PORT=4577
 
-# What `make test` has no time for yet (CI ends at 90 minutes): run by test-solana and test-pipeline.
+# What `make test` has no time for yet (CI ends at 90 minutes): run by test-solana, test-pipeline and,
+# of the other runbooks, all drills but the first ones (those marked beside), by test-drills.
 SOLANA_DRILLS := $(addprefix tests/site/drills/test_,solana_fleet.py solana_node_lagging.py rpc_overloaded.py)
 PIPELINE_DRILLS := $(addprefix tests/site/drills/test_,consumer_lag.py dlq_redrive.py)
 
 # Whole playbooks against stand-ins of AWX, AWS and terraform: minutes, so not with what takes seconds.
 PLAYS := tests/unit/awx/test_awx_apply.py tests/unit/workflows/test_approved_plan.py
 
-.PHONY: help setup demo up down clean test lint test-unit test-terraform apps-test test-roles test-platform test-runbooks test-frame test-site test-solana test-pipeline docs lock jobs job timers
+.PHONY: help setup demo up down clean test lint test-unit test-terraform apps-test test-roles test-platform test-runbooks test-frame test-site test-solana test-pipeline test-drills docs lock jobs job timers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,13 +86,16 @@ SITE := test_main_job.py test_deploy_images.py test_broken_images.py test_blue_g
   test_shop.py test_trace.py test_lake.py test_operations.py test_jobs.py test_sleep.py drills \
   test_rotation.py test_destroy.py
 test-site: setup
-	$(PYTEST) $(SITE:%=tests/site/%) $(SOLANA_DRILLS:%=--ignore=%) $(PIPELINE_DRILLS:%=--ignore=%)
+	$(PYTEST) -m 'not beside' $(SITE:%=tests/site/%) $(SOLANA_DRILLS:%=--ignore=%) $(PIPELINE_DRILLS:%=--ignore=%)
 
 test-solana: setup ## Beside make test (40 minutes): the fleet of Solana nodes configured and upgraded, and its runbooks' drills
 	$(PYTEST) $(SOLANA_DRILLS)
 
 test-pipeline: setup ## Beside make test (25 minutes): consumers that lag, letters that died, and their runbooks
 	$(PYTEST) $(PIPELINE_DRILLS)
+
+test-drills: setup ## Beside make test (40 minutes): the runbooks' drills that it has no time for
+	$(PYTEST) -m beside tests/site/drills
 
 docs: setup ## Write the runbooks' pages and index from their metadata
 	python scripts/runbook_docs.py

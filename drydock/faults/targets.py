@@ -55,7 +55,8 @@ def listening(part: Part) -> list[int]:
     found = set()
     for line in in_network(part, "ss", "-Hltn").splitlines():
         host, _, port = line.split()[3].rpartition(":")
-        if not host.startswith(("127.", "[::1]")):
+        # A task's credentials are served inside it, at a link-local address.
+        if not host.startswith(("127.", "[::1]", "169.254.")):
             found.add(int(port))
     return sorted(found)
 

@@ -90,6 +90,7 @@ def test_idle_sessions_of_the_workloads_own_role_are_ended(platform: Platform) -
     assert ended and all("as batch" in text and "trading_api" not in text for text in ended)
 
 
+@pytest.mark.beside
 def test_no_more_are_ended_than_allowed(platform: Platform) -> None:
     """The cap holds, and what remains is said; the alarm stays red, so the run fails."""
     platform.fault("fill-connections", "database", "--share", "90%",
@@ -101,6 +102,7 @@ def test_no_more_are_ended_than_allowed(platform: Platform) -> None:
     assert sum("ended pid" in row["what"] for row in record["actions"]) == 3
 
 
+@pytest.mark.beside
 def test_active_queries_are_left_to_people(platform: Platform) -> None:
     platform.fault("fill-connections", "database", "--share", "90%",
                    "--state", "active", "--as", "reporting")  # fmt: skip
@@ -115,6 +117,7 @@ def test_active_queries_are_left_to_people(platform: Platform) -> None:
     assert run.code == 0, run.story
 
 
+@pytest.mark.beside
 def test_two_at_once_are_one(platform: Platform) -> None:
     """The second is refused by the lock, with the holder's name, and changes nothing."""
     platform.fault("fill-connections", "database", "--share", "90%",

@@ -83,6 +83,7 @@ def _secret(platform: Platform, name: str) -> Iterator[str]:
             secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
+@pytest.mark.beside
 def test_an_image_that_is_gone_is_left_for_the_one_before(
     platform: Platform, releases: Releases
 ) -> None:

@@ -36,17 +36,18 @@ def _definition(platform: Platform) -> str:
     return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
 
 
+@pytest.mark.beside
 def test_an_overload_is_scaled_out_for(platform: Platform, order: str) -> None:
     """The database is a little slower than usual, which nobody would notice but for the crowd.
 
-    Each request holds one of a task's ten connections for a third of a second, so two tasks serve
-    some sixty a second, and their processors, which autoscaling looks at, have little to do. A
-    crowd that pauses between its requests tells both sizes well apart: 170 people who rest for
-    1.5 s wait 170 / 60 - 1.5 = 1.3 s for two tasks, and for four no longer than the database
+    Each request holds one of a task's ten connections for a quarter of a second, so two tasks serve
+    some eighty a second, and their processors, which autoscaling looks at, have little to do. A
+    crowd that pauses between its requests tells both sizes well apart: 220 people who rest for
+    1.5 s wait 220 / 80 - 1.5 = 1.3 s for two tasks, and for four no longer than the database
     takes. It comes first: more requests than before can be seen only after a quiet while.
     """
-    platform.fault("slow", "database", "--delay", "150ms")
-    crowd = Crowd(order, 170, pause=1.5)
+    platform.fault("slow", "database", "--delay", "250ms")
+    crowd = Crowd(order, 220, pause=1.5)
     try:
         done = rehearse(
             platform,
@@ -121,6 +122,7 @@ def test_a_task_that_fails_alone_is_replaced(platform: Platform, order: str) -> 
     _one_action(done, "stop task")
 
 
+@pytest.mark.beside
 def test_exhausted_connections_are_handed_over(platform: Platform, order: str) -> None:
     """Neither a roll back nor more tasks would help: they would want connections too."""
     platform.fault(

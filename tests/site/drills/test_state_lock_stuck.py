@@ -186,6 +186,7 @@ def test_a_terraform_that_works_keeps_its_lock(states: States) -> None:
     assert states.locks() == ["table", "file"]
 
 
+@pytest.mark.beside
 def test_a_lock_of_another_machine_needs_the_word_of_a_person(states: States) -> None:
     states.leave_a_lock(host=ELSEWHERE)
     refused = play(RUNBOOK, "-e", f"stack={STACK}")
@@ -196,6 +197,7 @@ def test_a_lock_of_another_machine_needs_the_word_of_a_person(states: States) ->
     _rehearse(states, "-e", f"stack={STACK}", "-e", f"dead_holder=root@{ELSEWHERE}")
 
 
+@pytest.mark.beside
 def test_a_state_that_was_written_and_not_noted_is_noted(states: States) -> None:
     """As after a kill between the two writes: the newest version is whole, the note is behind."""
     s3, dynamodb = states.cloud.client("s3"), states.cloud.client("dynamodb")
