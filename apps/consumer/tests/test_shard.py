@@ -1,5 +1,7 @@
 """The reader of one shard, with a Kinesis that says what moto's can't."""
 
+import asyncio
+import contextlib
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -9,6 +11,7 @@ from consumer.leases import END, START, Lease
 from consumer.metrics import Metrics
 from consumer.settings import Settings
 from consumer.shard import ShardReader
+from consumer.worker import Worker
 
 
 class Kinesis:
@@ -57,17 +60,19 @@ def answer(*sequences: str, more: bool = True) -> dict[str, Any]:
     return {"Records": rows, **({"NextShardIterator": "i"} if more else {})}
 
 
+SETTINGS = Settings(
+    stream_name="s", lease_table="t", dead_letter_queue_url="q", worker_id="me",
+    database_host="h", database_name="d", database_user="u", database_password="p",
+    retry_seconds=0.01,
+)  # fmt: skip
+
+
 async def test_a_closed_shard_is_read_to_its_end_after_a_stale_iterator():
-    settings = Settings(
-        stream_name="s", lease_table="t", dead_letter_queue_url="q", worker_id="me",
-        database_host="h", database_name="d", database_user="u", database_password="p",
-        retry_seconds=0.01,
-    )  # fmt: skip
     stale = ClientError({"Error": {"Code": "ExpiredIteratorException"}}, "GetRecords")
     kinesis = Kinesis(answer("1", "2"), stale, answer(), answer("3", more=False))
     leases, applier = Leases(), Applier()
     reader = ShardReader(
-        settings,
+        SETTINGS,
         kinesis,
         leases,
         applier,
@@ -78,3 +83,26 @@ async def test_a_closed_shard_is_read_to_its_end_after_a_stale_iterator():
     assert [record.sequence for record in applier.records] == ["1", "2", "3"]
     assert leases.checkpoints == ["2", "3", END]
     assert kinesis.begun == [START, "2"]
+
+
+async def test_a_reader_whose_pause_ends_is_not_taken_for_one_that_was_ended():
+    """A time-out cancels its task for a turn of the loop, and the worker may look in that turn."""
+    ended = asyncio.Event()
+
+    async def reading() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await ended.wait()
+
+    worker = Worker(SETTINGS, *[None] * 4, Metrics("consumer"))
+    task = asyncio.create_task(reading())
+    worker._readers["shardId-0"] = (None, task)
+    while not task.cancelling():
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await worker._reap()
+    assert list(worker._readers) == ["shardId-0"]
+    assert not task.done()
+    ended.set()
+    await task
