@@ -48,7 +48,7 @@ def _files() -> list[Path]:
         if path.is_file()
         and path.suffix in SUFFIXES
         and not path.is_symlink()
-        and not {".terraform", "__pycache__", "node_modules", "tests"} & set(path.parts)
+        and not {".terraform", "__pycache__", "node_modules", "coverage", "tests"} & set(path.parts)
     ]
 
 
