@@ -1,7 +1,7 @@
 """Whether a service keeps to its OpenAPI document: `python contract.py URL [EXCEPTED]`.
 
 schemathesis sends generated requests, right and wrong, to each operation. Run with a Python that
-has it; the exit code is schemathesis's own, and what it found is printed.
+has it; what it found is printed, and the exit code is 1 then.
 """
 
 import re

@@ -116,8 +116,7 @@ def test_the_shop_comes_back_by_itself(site: Site) -> None:
     """After the rotation above: its open connections are cut, as a failover would."""
     reads = {"product": "/api/product/products?limit=1", "order": "/api/order/orders?limit=1"}
     assert site.rows(f"SELECT pg_terminate_backend(pid) {sessions(site, *reads)}")
-    before = [task for name in reads for task in site.tasks(name)]
-    gone = {task["id"] for task in before}
+    gone = {task["id"] for name in reads for task in site.tasks(name)}
 
     def back() -> bool:
         answers = [requests.get(f"{site.url}{path}", timeout=10) for path in reads.values()]

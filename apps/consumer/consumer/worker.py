@@ -30,9 +30,6 @@ class Worker:
         self._dead = dead
         self._metrics = metrics
         self._readers: dict[str, tuple[ShardReader, asyncio.Task[None]]] = {}
-        # Shards whose readers were ended because another worker has them. A task's own cancelling()
-        # does not tell: it is true for a turn of the loop each time that a time-out ends as well.
-        self._lost: set[str] = set()
         self._watch = Watch(settings.lease_seconds, time.monotonic)
         self._stopping = asyncio.Event()
         self._shards_at = 0.0
@@ -99,16 +96,17 @@ class Worker:
             await self._leases.renew(reader.lease)
         except LeaseLost:
             self._log.warning("lease_lost", shard=shard)
-            self._lost.add(shard)
             task.cancel()
+            # Here, where it is known who ended it: a task's cancelling() is true for a turn of the
+            # loop as well each time that a time-out of its own ends.
+            await asyncio.wait([task])
 
     async def _reap(self) -> None:
         for shard, (reader, task) in list(self._readers.items()):
-            if not task.done() and shard not in self._lost:
+            if not task.done():
                 continue
             (outcome,) = await asyncio.gather(task, return_exceptions=True)
             del self._readers[shard]
-            self._lost.discard(shard)
             self._metrics.drop(shard)
             if isinstance(outcome, Fenced | LeaseLost):
                 self._log.warning("lease_lost", shard=shard)

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ApiError, handler, refuse } from './errors.js';
 import { request as requestOf } from './logs.js';
 import { openapi } from './openapi.js';
-import { testCard } from './payment.js';
+import { lastFour } from './payment.js';
 import { KEY, LIST, ORDER } from './schemas.js';
 import { callerOf } from './tracing.js';
 
@@ -55,7 +55,7 @@ function routes(settings, orders) {
       throw new ApiError(415, 'unsupported_media_type', 'Send the order as Content-Type: application/json.');
     }
     const { sku, quantity, card } = checked(ORDER, request.body);
-    const { order, again } = await orders.place(key, { sku, quantity, last4: testCard(card) });
+    const { order, again } = await orders.place(key, { sku, quantity, last4: lastFour(card) });
     requestOf.getStore().order_id = order.id;
     response.location(`${request.baseUrl}/orders/${order.id}`);
     if (again) response.set('Idempotent-Replayed', 'true');

@@ -81,6 +81,10 @@ const paths = {
   },
 };
 
+const components = {
+  schemas: { Order: schemaOf(ANSWERED_ORDER), Page: schemaOf(ANSWERED_PAGE), Refusal: schemaOf(REFUSAL) },
+};
+
 /** The document of the API as it is served under `root`. */
 export function openapi(root, version) {
   return {
@@ -88,8 +92,6 @@ export function openapi(root, version) {
     info: { title: 'order', version, description: "The Shop's orders: stock reserved, payment simulated." },
     servers: [{ url: root || '/' }],
     paths,
-    components: {
-      schemas: { Order: schemaOf(ANSWERED_ORDER), Page: schemaOf(ANSWERED_PAGE), Refusal: schemaOf(REFUSAL) },
-    },
+    components,
   };
 }

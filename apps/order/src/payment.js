@@ -14,10 +14,9 @@ export const CARD = new RegExp(
   `^[ -]*(${Object.values(RULES).map(({ number }) => [...number].join('[ -]*')).join('|')})[ -]*$`,
 );
 
-/** The last four digits of a test card; undefined for any other number. */
-export function testCard(number) {
-  const digits = number.replace(/[ -]/g, '');
-  return Object.keys(RULES).find((last4) => RULES[last4].number === digits);
+/** The last four digits of a test card, which is all that is kept of it. */
+export function lastFour(card) {
+  return card.replace(/[ -]/g, '').slice(-4);
 }
 
 /** What the provider says of a card. One card is never answered: the call ends by `signal`. */

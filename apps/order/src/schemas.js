@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CARD } from './payment.js';
 
 const sku = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'it must be a sku such as brass-compass');
+const quantity = z.int('it must be a whole number').min(1, 'at least 1').max(100, 'at most 100');
 const id = z.guid();
 const amount = z.string().regex(/^\d+\.\d{2}$/);
 
@@ -10,7 +11,7 @@ export const KEY = /^[\x21-\x7e]{1,128}$/;
 
 export const ORDER = z.strictObject({
   sku: sku.meta({ examples: ['brass-compass'] }),
-  quantity: z.int('it must be a whole number').min(1, 'at least 1').max(100, 'at most 100'),
+  quantity,
   card: z
     .string('it must be a card number')
     .regex(CARD, 'payments are simulated: only test cards such as 4242 4242 4242 4242 are taken')
@@ -27,7 +28,7 @@ export const ANSWERED_ORDER = z.strictObject({
   id,
   number: z.int().min(1).describe('Counts up; pages of the list end at one.'),
   sku,
-  quantity: z.int().min(1).max(100),
+  quantity,
   card_last4: z.string().regex(/^\d{4}$/),
   state: z.enum(['pending', 'reserved', 'paid', 'declined', 'rejected']),
   reason: z.string().nullable().describe('Why it was declined or rejected.'),

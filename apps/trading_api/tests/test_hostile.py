@@ -111,4 +111,4 @@ async def test_it_keeps_to_its_openapi_document(process, migrated, sql):
         contract.findings, f"{service.url}{API}/openapi.json", contract.FASTAPI
     )
     assert not found, found
-    assert count > 100
+    assert count > 200
