@@ -13,7 +13,7 @@ if __name__ == "__main__":
         words = [str(_VENV / "bin/python"), "-m", "drydock", *sys.argv[1:]]
         os.execv(words[0], words)  # noqa: S606 (no shell is wanted)
 
-from drydock import images, lifecycle
+from drydock import audit, images, lifecycle
 from drydock.errors import DrydockError
 from drydock.faults import command as faults
 from drydock.podman import Podman
@@ -50,11 +50,10 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def _audit(settings: Settings, arguments: argparse.Namespace) -> None:
     """Prints the API calls since a mark; a mark is a place in the audit file."""
-    path = settings.path("log", "audit.jsonl")
     if arguments.mark:
-        print(path.stat().st_size if path.exists() else 0)
+        print(audit.mark(settings.audit))
         return
-    for row in read_audit(path, arguments.since):
+    for row in audit.read(settings.audit, arguments.since):
         if arguments.mutating and not row["mutating"]:
             continue
         if arguments.json:
@@ -63,25 +62,6 @@ def _audit(settings: Settings, arguments: argparse.Namespace) -> None:
             kind = "mutates" if row["mutating"] else "reads  "
             who = f"{row['caller']['access_key']} {row['caller']['client']}"
             print(f"{row['time']} {kind} {row['service']}:{row['action']} {row['status']} by {who}")
-
-
-def read_audit(path: Path, since: int = 0) -> list[dict]:
-    """The audit's rows from a mark (bytes into the file) on.
-
-    Raises:
-        DrydockError: the mark lies beyond the file's end.
-    """
-    size = path.stat().st_size if path.exists() else 0
-    if since > size:
-        raise DrydockError(
-            f"Mark {since} lies beyond the audit's end ({size}); get one with "
-            "`python -m drydock audit --mark`."
-        )
-    if not size:
-        return []
-    with path.open("rb") as file:
-        file.seek(since)
-        return [json.loads(line) for line in file.read().splitlines() if line.strip()]
 
 
 def _host_image(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -105,12 +85,12 @@ def main(words: list[str] | None = None) -> int:
     status = commands.add_parser("status", help="show what runs")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(act=_status)
-    audit = commands.add_parser("audit", help="list the API calls made")
-    audit.add_argument("--mark", action="store_true", help="print a mark for --since")
-    audit.add_argument("--since", type=int, default=0, metavar="MARK", help="only calls after it")
-    audit.add_argument("--mutating", action="store_true", help="only calls that change something")
-    audit.add_argument("--json", action="store_true", help="one JSON object a line")
-    audit.set_defaults(act=_audit)
+    calls = commands.add_parser("audit", help="list the API calls made")
+    calls.add_argument("--mark", action="store_true", help="print a mark for --since")
+    calls.add_argument("--since", type=int, default=0, metavar="MARK", help="only calls after it")
+    calls.add_argument("--mutating", action="store_true", help="only calls that change something")
+    calls.add_argument("--json", action="store_true", help="one JSON object a line")
+    calls.set_defaults(act=_audit)
     faults.add(commands)
     image = commands.add_parser("host-image", help="make the image of a machine, print its name")
     image.add_argument("suite", choices=images.SUITES.values(), help="Debian release")

@@ -1,15 +1,12 @@
 """The AWS endpoint: names each call, answers it by a controller or by moto, and audits it."""
 
-import datetime
 import json
 import logging
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from pathlib import Path
 from typing import TypeVar
 
 from moto.moto_server.werkzeug_app import (
@@ -19,6 +16,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from drydock.audit import Audit
 from drydock.errors import ApiError, DrydockError
 from drydock.moto import api
 
@@ -30,32 +28,6 @@ CONTROL = "/_drydock/"
 _MEANWHILE = re.compile(r"during iteration$")
 _TRIES = 10
 _IP_FREEBIND = 15  # in.h; Python names it from 3.12 on
-
-
-class Audit:
-    """An append-only file of the API calls made, one JSON object a line.
-
-    Keys: time (UTC, ISO 8601), service, action, mutating, caller (access key id, client),
-    region, status, seconds. No parameters: they may hold secrets.
-    """
-
-    def __init__(self, path: Path):
-        self._file = path.open("a", buffering=1)
-        self._lock = threading.Lock()
-
-    def record(self, call: api.Call, client: str, status: int, seconds: float) -> None:
-        row = {
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            "service": call.service,
-            "action": call.action,
-            "mutating": call.mutating,
-            "caller": {"access_key": call.access_key, "client": client},
-            "region": call.region,
-            "status": status,
-            "seconds": round(seconds, 4),
-        }
-        with self._lock:
-            self._file.write(json.dumps(row) + "\n")
 
 
 class Gateway:

@@ -132,7 +132,7 @@ def _start(settings: Settings, say: Say) -> None:
     images.ensure(podman, say)
     say(f"starting the gateway at {settings.endpoint}")
     log_path = settings.path("log", "gateway.log")
-    settings.path("log", "audit.jsonl").unlink(missing_ok=True)  # of the cloud before
+    settings.audit.unlink(missing_ok=True)  # of the cloud before
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "drydock", "serve"],

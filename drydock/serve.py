@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 
 from drydock import controllers, lifecycle
+from drydock.audit import Audit
 from drydock.controller import Cloud, Controller
 from drydock.controllers.faults import FaultController
-from drydock.gateway import Audit, Gateway, serve
+from drydock.gateway import Gateway, serve
 from drydock.moto import patches
 from drydock.podman import Podman, read_events
 from drydock.settings import Settings
@@ -74,7 +75,7 @@ def run(settings: Settings) -> None:
         operations = {key: call for loop in loops for key, call in loop.operations().items()}
         operations.update(patches.operations())
         commands = {name: act for loop in loops for name, act in loop.commands().items()}
-        audit = Audit(settings.path("log", "audit.jsonl"))
+        audit = Audit(settings.audit)
         application = Gateway(audit, operations, {"status": status}, commands)
         server = serve(application, settings.port)
 

@@ -81,6 +81,11 @@ class Settings:
         """Six characters that tell this cloud's parts from another's on the same machine."""
         return hashlib.sha256(str(self.home).encode()).hexdigest()[:6]
 
+    @property
+    def audit(self) -> Path:
+        """The file of the API calls made (see drydock.audit)."""
+        return self.path("log", "audit.jsonl")
+
     def path(self, *parts: str) -> Path:
         """A path inside home, its folder made (0700: secrets of parts live there)."""
         path = self.home.joinpath(*parts)

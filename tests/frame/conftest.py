@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drydock.__main__ import read_audit
+from drydock import audit
 from drydock.settings import PROJECT
 from tests.platform.conftest import Cloud, cloud, wait_for  # noqa: F401 (a fixture by its name)
 from tests.site.site import Run, evidence, finish, start
@@ -84,19 +84,15 @@ class Frame:
         return sorted(row["LockID"]["S"] for row in rows)
 
     def mark(self) -> int:
-        return self._audit.stat().st_size
+        return audit.mark(self.cloud.settings.audit)
 
     def mutating_since(self, mark: int) -> list[str]:
         """API calls that could have changed something, but not those of the feed below."""
         return [
             f"{row['service']}:{row['action']}"
-            for row in read_audit(self._audit, mark)
+            for row in audit.read(self.cloud.settings.audit, mark)
             if row["mutating"] and row["action"] != "PutMetricData"
         ]
-
-    @property
-    def _audit(self) -> Path:
-        return self.cloud.settings.path("log", "audit.jsonl")
 
     def record(self) -> dict:
         return evidence(self.cloud.settings.home, "switch")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drydock.__main__ import read_audit
+from drydock import audit
 from drydock.settings import PROJECT
 from tests.site.site import evidence
 
@@ -72,8 +72,8 @@ def stack(cloud, tmp_path_factory):
 
     def run(step: str = "apply", *words: str, **variables: object) -> tuple[int, str, list[str]]:
         """Run the role; return exit code, output on one line, and what changed in the cloud."""
-        path = cloud.settings.path("log", "audit.jsonl")
-        mark = path.stat().st_size
+        path = cloud.settings.audit
+        mark = audit.mark(path)
         given = {
             "gate_folder": str(folder), "gate_bucket": BUCKET, "gate_table": TABLE,
             "gate_step": step, "gate_variables": variables,
@@ -88,7 +88,7 @@ def stack(cloud, tmp_path_factory):
         )  # fmt: skip
         changed = [
             row["action"]
-            for row in read_audit(path, mark)
+            for row in audit.read(path, mark)
             if row["mutating"] and row["service"] == "logs"
         ]
         return done.returncode, " ".join((done.stdout + done.stderr).split()), changed

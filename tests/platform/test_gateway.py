@@ -3,19 +3,19 @@
 import botocore.exceptions
 import pytest
 
-from drydock.__main__ import read_audit
+from drydock import audit
 
 from .conftest import free_range
 
 
 def test_audit_tells_reads_from_changes_and_holds_no_parameter(cloud):
-    path = cloud.settings.path("log", "audit.jsonl")
-    mark = path.stat().st_size
+    path = cloud.settings.audit
+    mark = audit.mark(path)
     ssm = cloud.client("ssm")
     ssm.put_parameter(Name="/tests/audit", Value="planted-7f3a", Type="SecureString")
     ssm.get_parameter(Name="/tests/audit", WithDecryption=True)
     ssm.delete_parameter(Name="/tests/audit")
-    rows = [row for row in read_audit(path, mark) if row["service"] == "ssm"]
+    rows = [row for row in audit.read(path, mark) if row["service"] == "ssm"]
     assert [(row["action"], row["mutating"]) for row in rows] == [
         ("PutParameter", True),
         ("GetParameter", False),
@@ -26,15 +26,15 @@ def test_audit_tells_reads_from_changes_and_holds_no_parameter(cloud):
 
 
 def test_rest_calls_are_named_from_their_path(cloud):
-    path = cloud.settings.path("log", "audit.jsonl")
-    mark = path.stat().st_size
+    path = cloud.settings.audit
+    mark = audit.mark(path)
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="tests-audit")
     s3.put_object(Bucket="tests-audit", Key="a/b", Body=b"x")
     s3.list_objects_v2(Bucket="tests-audit")
     s3.delete_object(Bucket="tests-audit", Key="a/b")
     s3.delete_bucket(Bucket="tests-audit")
-    rows = [row for row in read_audit(path, mark) if row["service"] == "s3"]
+    rows = [row for row in audit.read(path, mark) if row["service"] == "s3"]
     assert [(row["action"], row["mutating"]) for row in rows] == [
         ("CreateBucket", True),
         ("PutObject", True),

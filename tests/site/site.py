@@ -14,7 +14,7 @@ from typing import Self
 
 import requests
 
-from drydock.__main__ import read_audit
+from drydock import audit
 from drydock.settings import PROJECT
 from tests.platform.conftest import Cloud
 
@@ -106,17 +106,16 @@ class Site:
 
     def changes_since(self, mark: int) -> list[str]:
         """The operator's calls that could have changed something, without locks and states."""
-        path = self.cloud.settings.path("log", "audit.jsonl")
         return [
             f"{row['service']}:{row['action']}"
-            for row in read_audit(path, mark)
+            for row in audit.read(self.cloud.settings.audit, mark)
             if row["mutating"]
             and row["service"] not in ("s3", "dynamodb")
             and row["caller"]["access_key"] == self.operator
         ]
 
     def mark(self) -> int:
-        return self.cloud.settings.path("log", "audit.jsonl").stat().st_size
+        return audit.mark(self.cloud.settings.audit)
 
 
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", re.MULTILINE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from drydock.__main__ import read_audit
+from drydock import audit
 from tests.platform.conftest import wait_for
 
 from .site import Run, Site, evidence, finish, play, start
@@ -94,7 +94,7 @@ def family(pid: int) -> list[int]:
 
 def kill_at(site: Site, call: str, playbook: str, *arguments: str) -> None:
     """Starts a playbook, and ends it and all of its processes by SIGKILL at the first such call."""
-    log, mark = site.cloud.settings.path("log", "audit.jsonl"), site.mark()
+    log, mark = site.cloud.settings.audit, site.mark()
     run = start(playbook, *arguments)
 
     def called() -> bool:
@@ -102,15 +102,18 @@ def kill_at(site: Site, call: str, playbook: str, *arguments: str) -> None:
         return any(
             f"{row['service']}:{row['action']}" == call
             and row["caller"]["access_key"] == site.operator
-            for row in read_audit(log, mark)
+            for row in audit.read(log, mark)
         )
 
-    wait_for(called, 180, f"{call} of {playbook}", every=0.02)
-    for pid in family(run.pid):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    try:
+        wait_for(called, 180, f"{call} of {playbook}", every=0.02)
+    finally:
+        # Also if the look failed: a play that runs on would fail the tests after it too.
+        for pid in family(run.pid) if run.poll() is None else []:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
     assert finish(run).code == -signal.SIGKILL
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from drydock.__main__ import read_audit
+from drydock import audit
 from drydock.settings import PROJECT
 from tests.platform.conftest import wait_for
 from tests.site.site import Run, Site, evidence, play
@@ -85,8 +85,8 @@ class Platform(Site):
 
     def mutating_since(self, mark: int) -> list[str]:
         """The operator's calls that could have changed something, locks and states included."""
-        path = self.cloud.settings.path("log", "audit.jsonl")
-        return [f"{row['service']}:{row['action']}" for row in read_audit(path, mark)
+        rows = audit.read(self.cloud.settings.audit, mark)
+        return [f"{row['service']}:{row['action']}" for row in rows
                 if row["mutating"] and row["caller"]["access_key"] == self.operator]  # fmt: skip
 
     def evidence(self, runbook: str) -> dict:

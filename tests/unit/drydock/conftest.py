@@ -5,7 +5,8 @@ import threading
 import boto3
 import pytest
 
-from drydock.gateway import Audit, Gateway, serve
+from drydock.audit import Audit
+from drydock.gateway import Gateway, serve
 
 
 @pytest.fixture

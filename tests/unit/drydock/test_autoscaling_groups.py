@@ -11,8 +11,9 @@ import boto3
 import botocore.exceptions
 import pytest
 
+from drydock.audit import Audit
 from drydock.controllers.scaling import FleetController, controller
-from drydock.gateway import Audit, Gateway, serve
+from drydock.gateway import Gateway, serve
 from drydock.metrics import Metrics
 from drydock.moto import cloudwatch, patches
 from drydock.moto.patches import elbv2

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from drydock.__main__ import main, read_audit
+from drydock import audit
+from drydock.__main__ import main
 from drydock.errors import ApiError, DrydockError
 from drydock.lifecycle import _end_terraforms, alive, hold
 from drydock.moto import api
@@ -151,15 +152,25 @@ class TestAudit:
     def test_rows_since_a_mark(self, tmp_path):
         path = tmp_path / "audit.jsonl"
         path.write_text('{"action": "A"}\n')
-        mark = path.stat().st_size
+        mark = audit.mark(path)
         with path.open("a") as file:
             file.write('{"action": "B"}\n')
-        assert [row["action"] for row in read_audit(path, mark)] == ["B"]
-        assert len(read_audit(path)) == 2
+        assert [row["action"] for row in audit.read(path, mark)] == ["B"]
+        assert len(audit.read(path)) == 2
+
+    def test_a_line_that_is_being_written_is_left_for_the_next_look(self, tmp_path):
+        path = tmp_path / "audit.jsonl"
+        path.write_text('{"action": "A"}\n{"acti')
+        mark = audit.mark(path)
+        assert [row["action"] for row in audit.read(path)] == ["A"]
+        assert audit.read(path, mark) == []
+        with path.open("a") as file:
+            file.write('on": "B"}\n')
+        assert [row["action"] for row in audit.read(path, mark)] == ["B"]
 
     def test_a_mark_beyond_the_end_is_refused(self, tmp_path):
         with pytest.raises(DrydockError, match="Mark 7 lies beyond"):
-            read_audit(tmp_path / "none", 7)
+            audit.read(tmp_path / "none", 7)
 
 
 class TestLiveness:

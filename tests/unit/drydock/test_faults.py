@@ -8,6 +8,7 @@ import socket
 import pytest
 from werkzeug.test import Client
 
+from drydock.audit import Audit
 from drydock.errors import DrydockError
 from drydock.faults import command
 from drydock.faults.database import used
@@ -15,7 +16,7 @@ from drydock.faults.release import worse
 from drydock.faults.sidecars import relay
 from drydock.faults.store import Hit, Store, read
 from drydock.faults.targets import Targets, same_name, some
-from drydock.gateway import Audit, Gateway
+from drydock.gateway import Gateway
 from drydock.podman import Part
 
 

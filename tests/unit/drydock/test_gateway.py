@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from drydock.gateway import Audit, Gateway, serve
+from drydock.audit import Audit
+from drydock.gateway import Gateway, serve
 
 
 class Disturbed:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from drydock.gateway import Audit, Gateway, serve
+from drydock.audit import Audit
+from drydock.gateway import Gateway, serve
 from drydock.moto.patches import ec2_acls
 
 REGION = "eu-west-2"  # no other test's
