@@ -39,7 +39,7 @@ def stack_waves(needs: dict[str, list[str]]) -> list[list[str]]:
 
 
 def terraform_error(result: dict[str, Any], stack: str, environment: str) -> str:
-    """Return the failure of a community.general.terraform task as a sentence."""
+    """Return the failure of `terraform apply`, as the command module tells it, as a sentence."""
     code = int(result.get("rc") or 0)
     if code < 0:
         return (

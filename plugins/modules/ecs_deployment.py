@@ -25,6 +25,7 @@ from ansible_collections.drydock.ops.plugins.module_utils.ecs import (
     Service,
     observe,
     primary_of,
+    scalable_target,
     short,
     shown,
     taken,
@@ -62,6 +63,13 @@ options:
     description: Number of tasks to start with; used only while the service has none.
     type: int
     default: 1
+  min_count:
+    description:
+      - The fewest tasks that autoscaling leaves the service, set as soon as there is an image to
+        start. Terraform registers a service without tasks with a floor of none, for Application
+        Auto Scaling starts tasks at once where there are fewer.
+      - Without it the floor stays as it is.
+    type: int
   delivery:
     description:
       - How the release takes over. ECS replaces tasks (rolling), or starts all of them beside the
@@ -185,14 +193,42 @@ def release(template: dict[str, Any], want: dict[str, Any]) -> dict[str, Any]:
     return tidy(wanted)
 
 
+def floor_of(scaling: Any, service: Service, wanted: int) -> tuple[dict[str, str], int]:
+    """Return what names the service in Application Auto Scaling, and its fewest tasks there.
+
+    Raises DeploymentFailed where they can't be as many as wanted.
+    """
+    name, limits = scalable_target(scaling, service.cluster, service.name)
+    if not limits:
+        raise DeploymentFailed(
+            f"{service.name} is not registered for autoscaling: "
+            "run playbooks/provision.yml --limit platform first."
+        )
+    if wanted > limits["MaxCapacity"]:
+        raise DeploymentFailed(
+            f"min_count of {service.name} is {wanted}, above the most that autoscaling may start "
+            f"here ({limits['MaxCapacity']}): if the inventory's max_count is higher, run "
+            "playbooks/provision.yml --limit platform first; else lower min_count."
+        )
+    return name, limits["MinCapacity"]
+
+
 def start(
-    service: Service, want: dict[str, Any], check_mode: bool, elb: Any = None
+    service: Service,
+    want: dict[str, Any],
+    check_mode: bool,
+    elb: Any = None,
+    scaling: Any = None,
 ) -> dict[str, Any]:
     """Register and update where needed. Returns the module's result without the waiting.
 
-    elb: boto3's client elbv2, asked where the delivery changes.
+    elb, scaling: boto3's clients elbv2, asked where the delivery changes, and
+    application-autoscaling, asked where min_count is given.
     """
     ecs = service.ecs
+    least = want.get("min_count")
+    scaled, floor = ({}, None) if least is None else floor_of(scaling, service, least)
+    raising = floor != least
     now = service.describe()
     running_definition = service.definition(now["taskDefinition"])
     answer = ecs.describe_task_definition(taskDefinition=want["template"], include=["TAGS"])
@@ -207,13 +243,16 @@ def start(
     if changed:
         refuse_while_turning(service, now)
     result: dict[str, Any] = {
-        "changed": changed,
+        "changed": changed or raising,
         "diff": {
             "before": shown(before, now["desiredCount"]),
             "after": {**shown(wanted, count), **delivery},
         },
         "evidence": [],
     }
+    if raising:
+        result["diff"]["before"]["min_count"] = floor
+        result["diff"]["after"]["min_count"] = least
     # What the load balancer sends to until the new one is healthy; none on a first release.
     previous = (
         now["taskDefinition"] if now["runningCount"] and now["taskDefinition"] != target else ""
@@ -243,6 +282,10 @@ def start(
         )["service"]
         primary = primary_of(now)
         result["evidence"] = [f"deployment {primary['id']} of {short(target)} started"]
+    if raising:
+        # At once: while other workloads are waited for, autoscaling would take tasks away again.
+        # What is not given, the upper limit and the suspended state, stays.
+        scaling.register_scalable_target(**scaled, MinCapacity=least)
     deployment = {
         "id": primary["id"],
         "task_definition": target,
@@ -265,6 +308,7 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
             # The ARNs of secrets, not their values.
             "secrets": {"type": "dict", "default": {}, "no_log": False},
             "desired_count": {"type": "int", "default": 1},
+            "min_count": {"type": "int"},
             "delivery": {"type": "dict", "options": OPTIONS},
             "wait_timeout": {"type": "int", "default": 900},
             "region": {"type": "str", "required": True},
@@ -279,8 +323,8 @@ def main(make: Callable[..., Any] = AnsibleModule) -> None:
         clients = functools.cache(lambda name: client(name, want["region"]))
         service = Service(clients("ecs"), want["cluster"], want["service"], clients)
         if want["phase"] == "start":
-            elb = client("elbv2", want["region"])
-            result = start(service, want, module.check_mode, elb)
+            scaling = clients("application-autoscaling")
+            result = start(service, want, module.check_mode, clients("elbv2"), scaling)
         else:
             result = {"changed": False, **observe(service, want["deployment"], OBSERVE_SECONDS)}
     except DeploymentFailed as failed:

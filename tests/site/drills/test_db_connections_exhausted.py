@@ -38,6 +38,7 @@ def _definition(platform: Platform) -> str:
     return platform.service("trading_api")["taskDefinition"].rsplit("/", 1)[-1]
 
 
+@pytest.mark.beside
 def test_a_leak_by_another_role_is_ended_and_the_workload_left_alone(platform: Platform) -> None:
     before = _definition(platform)
     done = rehearse(
@@ -88,6 +89,7 @@ def test_idle_sessions_of_the_workloads_own_role_are_ended(platform: Platform) -
     )
     ended = _ended(done)
     assert ended and all("as batch" in text and "trading_api" not in text for text in ended)
+    no_secret(platform, _password(platform), done.check, done.run, done.again)
 
 
 @pytest.mark.beside

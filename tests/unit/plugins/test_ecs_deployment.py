@@ -41,6 +41,23 @@ TEMPLATE = {
 TAGS = [{"key": "Environment", "value": "dev"}]
 
 
+class Scaling:
+    """Application Auto Scaling as far as one service's limits go."""
+
+    def __init__(self, ecs: FakeEcs, least: int | None = None, most: int = 4) -> None:
+        self.target = None if least is None else {"MinCapacity": least, "MaxCapacity": most}
+        self.ecs = ecs
+
+    def describe_scalable_targets(self, **asked: Any) -> dict[str, Any]:
+        assert asked["ResourceIds"] == ["service/cluster/hello"]
+        return {"ScalableTargets": [self.target] if self.target else []}
+
+    def register_scalable_target(self, ResourceId: str, MinCapacity: int, **_: Any) -> None:
+        assert self.target and ResourceId == "service/cluster/hello"
+        self.ecs.calls.append("floor")
+        self.target["MinCapacity"] = MinCapacity
+
+
 class FakeEcs:
     """As much of ECS as a release talks to; `rollout` is told by each test."""
 
@@ -205,6 +222,35 @@ def test_a_count_that_autoscaling_set_is_left_alone(ecs: FakeEcs, service: Servi
     ecs.service["desiredCount"] = 7
     start(service, want("registry/hello:2"), False)
     assert ecs.service["desiredCount"] == 7
+
+
+def test_autoscaling_leaves_the_fewest_tasks_from_the_first_release_on(
+    ecs: FakeEcs, service: Service
+) -> None:
+    scaling = Scaling(ecs, least=0)
+    rehearsed = start(service, want(min_count=2), True, scaling=scaling)
+    assert rehearsed["diff"]["after"]["min_count"] == 2 and ecs.calls == []
+    result = start(service, want(min_count=2), False, scaling=scaling)
+    # Not before there is an image to start, and not after the waiting.
+    assert ecs.calls == ["register", "update", "floor"]
+    assert not result["finished"] and result["diff"]["before"]["min_count"] == 0
+    assert not start(service, want(min_count=2), False, scaling=scaling)["changed"]
+    again = start(service, want(min_count=3), False, scaling=scaling)
+    assert again["changed"] and ecs.calls[3:] == ["floor"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [({}, "not registered"), ({"least": 0, "most": 1}, "above the most")],
+)
+def test_a_floor_that_cannot_be_is_refused_before_anything_is_changed(
+    ecs: FakeEcs, service: Service, limits: dict[str, int], reason: str
+) -> None:
+    floored = want(min_count=2)
+    with pytest.raises(DeploymentFailed, match=reason) as refused:
+        start(service, floored, False, scaling=Scaling(ecs, **limits))
+    assert "playbooks/provision.yml --limit platform" in str(refused.value)
+    assert ecs.calls == []
 
 
 def test_check_mode_shows_the_difference_and_does_nothing(ecs: FakeEcs, service: Service) -> None:
