@@ -1,12 +1,18 @@
 """The API calls that were made: a file of lines, written by the gateway and read while it grows."""
 
+from __future__ import annotations
+
 import datetime
 import json
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drydock.errors import DrydockError
-from drydock.moto import api
+
+if TYPE_CHECKING:
+    # For the gateway alone: every command reads this module, and moto takes half a second.
+    from drydock.moto import api
 
 
 class Audit:

@@ -104,14 +104,18 @@ class Site:
             if task["service"] == name and task["status"] == "RUNNING"
         ]
 
-    def changes_since(self, mark: int) -> list[str]:
-        """The operator's calls that could have changed something, without locks and states."""
+    def mutating_since(self, mark: int) -> list[str]:
+        """The operator's calls that could have changed something, locks and states included."""
         return [
             f"{row['service']}:{row['action']}"
             for row in audit.read(self.cloud.settings.audit, mark)
-            if row["mutating"]
-            and row["service"] not in ("s3", "dynamodb")
-            and row["caller"]["access_key"] == self.operator
+            if row["mutating"] and row["caller"]["access_key"] == self.operator
+        ]
+
+    def changes_since(self, mark: int) -> list[str]:
+        """Those of them that are of neither locks nor states."""
+        return [
+            call for call in self.mutating_since(mark) if not call.startswith(("s3:", "dynamodb:"))
         ]
 
     def mark(self) -> int:

@@ -14,7 +14,7 @@ from .drill import Platform, rehearse
 RUNBOOK = "ecs-tasks-flapping"
 HELLO = ("-e", "workload=hello")
 ALARM = "hello-tasks"
-MENDING = 25
+MENDING = 45
 
 
 class Releases:
